@@ -1,0 +1,166 @@
+// What measuring taught us about one device: fitted parameters of the operator model, residual points, and their errors.
+#pragma once
+
+#include "hardware/data_type.hpp"
+#include "hardware/fields.hpp"
+#include "hardware/units.hpp"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+/// Layer A of the matrix-multiply model; names and meaning in hardware/work_kinds/matrix_multiply.cpp.
+struct GemmParameters {
+    Seconds launch;                    // t0: start of a kernel as profiled
+    double matrix_efficiency = 0.8;    // e: of the peak, inside a tile
+    double memory_efficiency = 0.8;    // beta: of the memory bandwidth
+    Seconds tile_overhead;             // o: prologue and epilogue per wave
+    BytesPerSecond core_feed;          // f1: what one SM can take in from L2
+    BytesPerSecond cache_feed;         // F: what L2 gives to all SMs together
+    double overlap_norm = 4.0;         // q: p-norm between compute and memory; large: perfect overlap
+    Seconds split_reduce;              // r: extra cost of a split-K reduction
+    double power_derate = 0.0;         // d: slowdown of long, dense kernels by the power limit
+    double cache_speedup = 1.0;        // lx: L2 over memory bandwidth for operands that stay resident
+    bool operator==(const GemmParameters&) const = default;
+    static constexpr auto fields() {
+        using P = GemmParameters;
+        return std::tuple{
+            field("launch", &P::launch, non_negative, "Start of a kernel as profiled."),
+            field("matrix_efficiency", &P::matrix_efficiency, fraction, "Share of the peak inside a tile."),
+            field("memory_efficiency", &P::memory_efficiency, fraction, "Share of the memory bandwidth."),
+            field("tile_overhead", &P::tile_overhead, non_negative, "Prologue and epilogue of a wave of tiles."),
+            field("core_feed", &P::core_feed, positive, "What one core takes in from the shared cache."),
+            field("cache_feed", &P::cache_feed, positive, "What the shared cache gives to all cores together."),
+            field("overlap_norm", &P::overlap_norm, {1.0, 64.0}, "Norm that joins compute and memory time."),
+            field("split_reduce", &P::split_reduce, non_negative, "Extra cost of a split-K reduction."),
+            field("power_derate", &P::power_derate, fraction, "Slowdown of long dense kernels by the power limit."),
+            field("cache_speedup", &P::cache_speedup, {1.0, 64.0}, "Cache over memory bandwidth for resident operands."),
+        };
+    }
+};
+
+/// Layer A of fused attention, prefill side; meaning in hardware/work_kinds/attention.cpp.
+struct PrefillParameters {
+    Seconds launch;
+    double matrix_efficiency = 0.5;    // of the 16-bit peak at head size 128
+    double memory_efficiency = 0.8;
+    Seconds tile_overhead;
+    double small_head_penalty = 0.2;   // relative cost growth as the head size shrinks from 128
+    double overlap_norm = 4.0;
+    bool operator==(const PrefillParameters&) const = default;
+    static constexpr auto fields() {
+        using P = PrefillParameters;
+        return std::tuple{
+            field("launch", &P::launch, non_negative, "Start of a kernel as profiled."),
+            field("matrix_efficiency", &P::matrix_efficiency, fraction, "Share of the 16-bit peak at head size 128."),
+            field("memory_efficiency", &P::memory_efficiency, fraction, "Share of the memory bandwidth."),
+            field("tile_overhead", &P::tile_overhead, non_negative, "Prologue and epilogue of a wave of tiles."),
+            field("small_head_penalty", &P::small_head_penalty, non_negative, "Growth of cost as heads shrink from 128."),
+            field("overlap_norm", &P::overlap_norm, {1.0, 64.0}, "Norm that joins compute and memory time."),
+        };
+    }
+};
+
+/// Layer A of fused attention, decode side (one query against a long cache).
+struct DecodeParameters {
+    Seconds launch;
+    double memory_efficiency = 0.8;
+    BytesPerSecond core_feed;          // what one SM can take in from memory
+    Seconds split_overhead;            // per wave of key splits
+    double chunk = 512.0;              // keys per split at least
+    double cache_speedup = 1.0;
+    bool operator==(const DecodeParameters&) const = default;
+    static constexpr auto fields() {
+        using P = DecodeParameters;
+        return std::tuple{
+            field("launch", &P::launch, non_negative, "Start of a kernel as profiled."),
+            field("memory_efficiency", &P::memory_efficiency, fraction, "Share of the memory bandwidth."),
+            field("core_feed", &P::core_feed, positive, "What one core takes in from memory."),
+            field("split_overhead", &P::split_overhead, non_negative, "Cost of one wave of key splits."),
+            field("chunk", &P::chunk, {1.0, 65536.0}, "Keys per split at least."),
+            field("cache_speedup", &P::cache_speedup, {1.0, 64.0}, "Cache over memory bandwidth for resident keys."),
+        };
+    }
+};
+
+/// Bytes in order: launch + bytes / (bandwidth * efficiency).
+struct StreamingParameters {
+    Seconds launch = Seconds::from_si(1.5e-6);
+    double memory_efficiency = 0.8;
+    bool operator==(const StreamingParameters&) const = default;
+    static constexpr auto fields() {
+        using P = StreamingParameters;
+        return std::tuple{
+            field("launch", &P::launch, non_negative, "Start of a kernel inside a stream of kernels."),
+            field("memory_efficiency", &P::memory_efficiency, fraction, "Share of the memory bandwidth."),
+        };
+    }
+};
+
+/// Layer B: ln(measured / layer A) at one calibration point, found again by its place in a log2 space of its dimensions
+/// (m, n, k for products; the attention models say theirs).
+struct ResidualPoint {
+    std::array<float, 6> place{};
+    float log_ratio = 0.0F;
+    bool operator==(const ResidualPoint&) const = default;
+};
+
+/// How good one fit is, on rows that it did not see. Errors are |predicted / measured - 1|.
+struct FitQuality {
+    std::string table;          // file name of the measurements
+    std::string note;
+    std::int64_t rows = 0;      // in the table
+    std::int64_t rows_left_out = 0;   // faster than memory or arithmetic allow
+    std::int64_t rows_fitted = 0;
+    double mean_error = 0.0;    // layer A alone, on rows not fitted
+    double mean_error_with_residuals = 0.0;  // layers A and B, on rows not fitted
+    double median_error = 0.0;
+    double p90_error = 0.0;
+    bool operator==(const FitQuality&) const = default;
+};
+
+struct GemmCalibration {
+    DataType type = DataType::bf16;
+    std::string library;
+    GemmParameters parameters;
+    std::vector<ResidualPoint> residuals;
+    FitQuality quality;
+    bool operator==(const GemmCalibration&) const = default;
+};
+
+struct PrefillCalibration {
+    std::string library;
+    PrefillParameters parameters;
+    std::vector<ResidualPoint> residuals;
+    FitQuality quality;
+    bool operator==(const PrefillCalibration&) const = default;
+};
+
+struct DecodeCalibration {
+    std::string library;
+    DecodeParameters parameters;
+    std::vector<ResidualPoint> residuals;
+    FitQuality quality;
+    bool operator==(const DecodeCalibration&) const = default;
+};
+
+/// Everything measured about one device. Empty parts fall back to the datasheet (layer C).
+struct Calibration {
+    std::string device;                       // catalogue name it belongs to, or was derived from
+    std::string date;                         // ISO 8601, of the fit
+    std::vector<GemmCalibration> gemm;        // the first entry of a type is the one used
+    std::vector<PrefillCalibration> prefill;  // the first entry is the one used
+    std::vector<DecodeCalibration> decode;
+    std::optional<StreamingParameters> streaming;
+    /// Time of a matrix multiply inside a long training over its time alone (sustained clocks, cold caches); fitted on
+    /// published training runs of this device, one per number format; absent: never compared with a training.
+    PerDataType<std::optional<double>> training_slowdown;
+    std::optional<double> attention_training_efficiency;  // of the 16-bit peak, forward, head size 128, long sequences
+    std::string training_source;
+    bool operator==(const Calibration&) const = default;
+};
+
+}  // namespace orrery

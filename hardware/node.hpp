@@ -1,0 +1,57 @@
+// One server (or rack that is sold as one): devices, the network ports they have, power and price.
+#pragma once
+
+#include "hardware/fields.hpp"
+#include "hardware/units.hpp"
+
+#include <string>
+
+namespace orrery {
+
+enum class ScaleUp : std::uint8_t { switched, mesh, cube_mesh, torus, pcie };
+
+template <>
+struct EnumTable<ScaleUp> {
+    static constexpr std::array<EnumName<ScaleUp>, 5> names{{
+        {ScaleUp::switched, "switched", "every device reaches every other through switches at full rate (NVSwitch)"},
+        {ScaleUp::mesh, "mesh", "a direct link between every two devices (xGMI, Gaudi)"},
+        {ScaleUp::cube_mesh, "cube-mesh", "hybrid cube mesh of DGX-1"},
+        {ScaleUp::torus, "torus", "links to neighbours in two or three dimensions (TPU, Trainium)"},
+        {ScaleUp::pcie, "pcie", "through the host's PCIe root or switches"},
+    }};
+};
+
+struct Node {
+    std::string name;
+    std::string title;
+    std::string device;                // catalogue name
+    int devices = 8;
+    ScaleUp scale_up = ScaleUp::switched;
+    int scale_up_domain = 8;           // devices that reach each other over scale-up links; may span nodes
+    int nics = 8;
+    BytesPerSecond nic_bandwidth;      // each, one direction
+    std::string nic_kind;              // "infiniband", "roce", "efa", "ici", "dcn", "slingshot": sets hop latency
+    Watts power_max;                   // whole node, rated
+    double measured_power_share = 0.0; // measured maximum over rated; 0: not known
+    Usd price;                         // purchase; 0: not known
+};
+
+/// Money, energy and facility of a plan. Rental counts everything; energy is reported beside it, not added to it.
+struct Economics {
+    Usd device_hour{};                 // per device and hour; 0: take the catalogue's
+    UsdPerJoule energy_price = UsdPerJoule::from_si(0.08 / 3.6e6);
+    double pue = 1.2;
+    static constexpr auto fields() {
+        using E = Economics;
+        return std::tuple{
+            field("usd_per_device_hour", &E::device_hour, non_negative,
+                  "Rent of one device for one hour; 0 or absent: the median of the catalogue's prices."),
+            field("usd_per_kwh", &E::energy_price, non_negative, "Price of electricity, per kWh.",
+                  "user input; 0.08 USD/kWh is the example of the documentation"),
+            field("pue", &E::pue, {1.0, 5.0}, "Facility power over IT power.",
+                  "Uptime Institute survey 2023: 1.58 mean; Google fleet 1.09; new halls 1.2"),
+        };
+    }
+};
+
+}  // namespace orrery

@@ -1,0 +1,18 @@
+// Work that is bound by moving bytes in order: norms, activations, rotary, residuals, optimizer steps, casts.
+#pragma once
+
+#include "hardware/units.hpp"
+
+#include <cstdint>
+
+namespace orrery {
+
+/// `kernels` launches that together read and write `bytes` once each, with `flop` of arithmetic in the vector units.
+struct Streaming {
+    Bytes bytes;
+    std::int64_t kernels = 1;
+    Flop flop{};
+    bool operator==(const Streaming&) const = default;
+};
+
+}  // namespace orrery

@@ -1,0 +1,72 @@
+// A training framework as physical settings: what its launches cost, what it hides behind what, how many bytes it moves.
+#pragma once
+
+#include "hardware/device.hpp"
+#include "hardware/fields.hpp"
+#include "hardware/units.hpp"
+
+#include <string>
+
+namespace orrery {
+
+/// Settings of one named profile (models/frameworks/NAME.json); each has its source there.
+struct FrameworkProfile {
+    std::string name;
+    std::string title;
+    bool fused_kernels = true;              // one kernel per norm, activation, residual; false: 2021's eager pieces
+    bool interleaves_gradient_accumulation = true;  // weight gradients are added into fp32 by the product itself
+    double streaming_efficiency = 0.65;     // share of memory bandwidth of norms, activations, residuals
+    double matrix_slowdown = 1.0;           // on matrix products, over the device's own training slowdown
+    double attention_slowdown = 1.0;
+    Seconds host_forward;                   // host work per layer and forward pass: launches and Python
+    Seconds host_backward;                  // per layer and backward pass
+    Seconds host_tensor_parallel;           // added to both when tensor > 1
+    double host_recompute_factor = 1.0;     // on the host time of a layer that is fully recomputed
+    double tensor_exposed = 0.5;            // share of a tensor-parallel exchange that nothing hides
+    double pipeline_exposed = 1.0;          // share of a stage-to-stage message that nothing hides, plain schedules
+    double pipeline_exposed_interleaved = 1.0;
+    bool pipeline_scatter_gather = false;   // messages split over tensor ranks and gathered after (Megatron 2021)
+    double gradient_overlap = 0.3;          // share of one micro-batch's backward that hides the reduction
+    double parameter_overlap = 0.3;         // share of one micro-batch's forward that hides the gather
+    double contention = 0.2;                // slowdown of compute while a data-parallel exchange is in flight
+    double optimizer_bytes = 34.0;          // moved per owned parameter
+    double cross_entropy_bytes = 14.0;      // moved per logit, forward and backward together
+    Seconds fixed;                          // once per step
+    double gradient_bytes = 4.0;            // sent per parameter in the gradient reduction
+    bool reduces_by_all_reduce = false;     // one all-reduce of gradients, no gather of parameters
+    bool operator==(const FrameworkProfile&) const = default;
+
+    static constexpr auto fields() {
+        using F = FrameworkProfile;
+        return std::tuple{
+            field("title", &F::title, any_value, "The software and its era."),
+            field("fused_kernels", &F::fused_kernels, any_value, "Norms, activations and residuals are one kernel each."),
+            field("interleaves_gradient_accumulation", &F::interleaves_gradient_accumulation, any_value,
+                  "Weight-gradient products add into fp32 (8 bytes an element instead of 2)."),
+            field("streaming_efficiency", &F::streaming_efficiency, fraction, "Share of memory bandwidth of streaming kernels."),
+            field("matrix_slowdown", &F::matrix_slowdown, positive, "Factor on matrix products."),
+            field("attention_slowdown", &F::attention_slowdown, positive, "Factor on fused attention."),
+            field("host_forward", &F::host_forward, non_negative, "Host time per layer and forward pass."),
+            field("host_backward", &F::host_backward, non_negative, "Host time per layer and backward pass."),
+            field("host_tensor_parallel", &F::host_tensor_parallel, non_negative, "Added to both when tensor > 1."),
+            field("host_recompute_factor", &F::host_recompute_factor, positive, "Factor on host time of recomputed layers."),
+            field("tensor_exposed", &F::tensor_exposed, fraction, "Share of tensor-parallel exchanges that nothing hides."),
+            field("pipeline_exposed", &F::pipeline_exposed, fraction, "Share of stage messages that nothing hides."),
+            field("pipeline_exposed_interleaved", &F::pipeline_exposed_interleaved, fraction,
+                  "The same under an interleaved schedule."),
+            field("pipeline_scatter_gather", &F::pipeline_scatter_gather, any_value,
+                  "Stage messages are split over the tensor group and gathered after."),
+            field("gradient_overlap", &F::gradient_overlap, fraction, "Share of one backward that hides the reduction."),
+            field("parameter_overlap", &F::parameter_overlap, fraction, "Share of one forward that hides the gather."),
+            field("contention", &F::contention, non_negative, "Slowdown of compute beside a data-parallel exchange."),
+            field("optimizer_bytes", &F::optimizer_bytes, non_negative, "Bytes moved per owned parameter by its step."),
+            field("cross_entropy_bytes", &F::cross_entropy_bytes, non_negative, "Bytes moved per logit."),
+            field("fixed", &F::fixed, non_negative, "Time once per step: data, logging, host."),
+            field("gradient_bytes", &F::gradient_bytes, positive, "Bytes sent per parameter when gradients are reduced."),
+            field("reduces_by_all_reduce", &F::reduces_by_all_reduce, any_value,
+                  "One all-reduce of gradients instead of reduce-scatter and gather."),
+        };
+    }
+};
+
+}  // namespace orrery

@@ -1,0 +1,23 @@
+// Memory of one rank by part: what must fit before anything can run.
+#pragma once
+
+#include "models/step_graph.hpp"
+
+namespace orrery {
+
+/// Peak of the fullest pipeline rank.
+struct MemoryBreakdown {
+    Bytes weights;
+    Bytes gradients;
+    Bytes optimizer;
+    Bytes activations;     // at the moment of the peak, all micro-batches in flight
+    Bytes other;           // context, communicators, buffers, fragmentation
+    int stage = 0;         // the pipeline rank that needs most
+    [[nodiscard]] Bytes total() const { return weights + gradients + optimizer + activations + other; }
+    bool operator==(const MemoryBreakdown&) const = default;
+};
+
+MemoryBreakdown memory_of(const Architecture& architecture, const TrainingSpec& spec,
+                          const FrameworkProfile& framework, const StepGraph& graph);
+
+}  // namespace orrery

@@ -1,0 +1,95 @@
+// One training step as work and requests, per pipeline stage, free of any device: the same graph runs on every cluster.
+#pragma once
+
+#include "hardware/work.hpp"
+#include "models/architecture.hpp"
+#include "models/framework.hpp"
+#include "models/rank_layout.hpp"
+#include "models/training.hpp"
+
+#include <string_view>
+#include <span>
+#include <variant>
+#include <vector>
+
+namespace orrery {
+
+/// What a piece of work is part of: for prices that depend on software, and for telling the user where time goes.
+enum class OperatorClass : std::uint8_t { matrix, attention, streaming, head, embedding, cast, optimizer };
+inline constexpr std::size_t operator_class_count = 7;
+
+struct ComputeTask {
+    Work work;
+    OperatorClass part;
+};
+
+/// A request among the ranks of one axis that the compute stream meets in order.
+struct ExchangeTask {
+    Collective collective;
+    Axis axis;
+};
+
+struct GraphTask {
+    std::string_view name;                            // "qkv", "attention", "mlp all-gather"
+    std::variant<ComputeTask, ExchangeTask> action;
+};
+
+/// One kind of layer. All layers of a kind cost the same; backward includes whatever recomputation the plan asks for.
+struct LayerGraph {
+    std::string_view name;           // "embedding", "layer", "layer (window)", "layer (recomputed)", "head"
+    std::vector<GraphTask> forward;
+    std::vector<GraphTask> backward;
+    double parameters = 0;           // held by one rank after tensor (and expert) sharding, before data sharding
+    double replicated_parameters = 0;  // of these, the ones not split by tensor parallelism (norms)
+    bool is_decoder_layer = false;   // pays the host cost of a layer
+    bool is_recomputed = false;
+};
+
+struct LayerRun {
+    int kind = 0;    // index into StepGraph::kinds
+    int count = 0;
+};
+
+/// One model chunk: what one virtual stage holds, in order.
+using Chunk = std::vector<LayerRun>;
+
+/// One pass of one micro-batch through one chunk, in the order a pipeline rank executes them.
+struct SchedulePass {
+    bool backward = false;
+    int micro_batch = 0;
+    int chunk = 0;
+};
+
+struct StageGraph {
+    std::vector<Chunk> chunks;             // virtual stages of this pipeline rank
+    std::vector<SchedulePass> passes;      // every micro-batch forward and backward once per chunk
+    double parameters = 0;                 // of one rank
+    double replicated_parameters = 0;
+};
+
+struct StepGraph {
+    std::vector<LayerGraph> kinds;
+    std::vector<StageGraph> stages;        // by pipeline rank
+    int micro_batches = 1;
+    Bytes boundary_message;                // one rank's message from stage to stage
+    bool tied_embedding_exchange = false;  // first and last stage sum the gradient of a shared embedding
+    Bytes tied_embedding_bytes;
+    double parameters_total = 0;           // of the whole model
+    Flop model_flop;                       // useful arithmetic of the whole step, causal halved, no recomputation
+    Flop hardware_flop;                    // the same with what is recomputed
+};
+
+/// Builds the graph. All problems at once (what does not divide, what is out of range), with remedies.
+Result<StepGraph> build_step_graph(const Architecture& architecture, const TrainingSpec& spec,
+                                   const FrameworkProfile& framework);
+
+/// The order in which pipeline rank `stage` runs its passes. One file each under models/schedules/.
+struct Schedule {
+    PipelineSchedule kind;
+    std::string_view name;
+    std::string_view doc;
+    std::vector<SchedulePass> (*passes)(int stage, int stages, int virtual_stages, int micro_batches);
+};
+std::span<const Schedule> schedules();
+
+}  // namespace orrery

@@ -1,0 +1,62 @@
+// The catalogue: every device, node, link, model and framework by name, each number with its source.
+#pragma once
+
+#include "hardware/device.hpp"
+#include "hardware/node.hpp"
+#include "hardware/result.hpp"
+#include "models/architecture.hpp"
+#include "models/framework.hpp"
+#include "network/fabric.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orrery {
+
+/// One number of the catalogue as its file gives it.
+struct CatalogFigure {
+    std::string key;          // "memory_bandwidth"
+    std::string value;        // "3350 GB/s"
+    std::string source;
+    std::string date;
+    std::vector<std::string> alternatives;   // "3352 GB/s (source, date)": other sources, not used
+};
+
+/// One catalogue entry as text, for `list` and `show`.
+struct CatalogPage {
+    std::string kind;         // "device", "node", "link", "model", "framework"
+    std::string name;
+    std::string line;         // one honest line
+    std::vector<CatalogFigure> figures;
+    std::vector<std::string> notes;
+};
+
+/// Folder that holds hardware/, models/, network/ and scenarios/: $ORRERY_HOME, else the installed share folder beside
+/// the program, else the source tree it was built from.
+std::string data_directory();
+
+struct CatalogLink {
+    std::string name;
+    std::string title;
+    std::string kind;         // "infiniband", "roce", "efa", ...
+    BytesPerSecond bandwidth; // one direction
+    Seconds latency;          // one hop through NICs and a switch; 0: the kind's default
+};
+
+Result<Device> find_device(std::string_view name);       // with its calibration, if the repository has one
+Result<Node> find_node(std::string_view name);
+Result<CatalogLink> find_link(std::string_view name);
+Result<Architecture> find_model(std::string_view name_or_path);
+Result<FrameworkProfile> find_framework(std::string_view name);
+Result<std::shared_ptr<const CollectiveParameters>> find_collective_parameters(const Device& device);
+Result<Calibration> read_calibration(const std::string& file);
+/// Rent of one device for one hour: the median of the catalogue's prices for it; 0 with no price known.
+Usd device_hour_price(std::string_view device);
+
+/// Every entry of a kind ("devices", "nodes", "links", "models", "frameworks"), sorted by name.
+Result<std::vector<CatalogPage>> list_catalog(std::string_view kind);
+/// The page of one entry of any kind; the problem names the nearest existing name.
+Result<CatalogPage> show_catalog(std::string_view name);
+
+}  // namespace orrery

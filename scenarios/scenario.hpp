@@ -1,0 +1,80 @@
+// A scenario as its file says it: names and numbers, validated once, then immutable.
+#pragma once
+
+#include "hardware/node.hpp"
+#include "hardware/result.hpp"
+#include "models/training.hpp"
+#include "network/fabric.hpp"
+#include "sim/cluster.hpp"
+#include "sim/training.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+struct ClusterSpec {
+    std::string node;
+    int nodes = 1;
+    FabricSpec fabric;
+    std::string calibration;      // file; empty: the catalogue's for the node's device
+    Faults faults;
+    static constexpr auto fields() {
+        using C = ClusterSpec;
+        return std::tuple{
+            required_field("node", &C::node, any_value, "Catalogue node; see `orrery list nodes`."),
+            required_field("nodes", &C::nodes, count, "How many of them."),
+            field("fabric", &C::fabric, any_value, "The network between them."),
+            field("calibration", &C::calibration, any_value, "Device file to use; absent: the catalogue's for the device."),
+            field("faults", &C::faults, any_value, "What is slower than its kind."),
+        };
+    }
+};
+
+struct Scenario {
+    std::string name;
+    std::string description;
+    ClusterSpec cluster;
+    TrainingSpec workload;        // with "kind": "training"
+    Economics economics;
+    Fidelity fidelity = Fidelity::fluid;
+    std::uint64_t seed = 1;
+    std::string sha256;           // of the scenario after `extends` and `--set`, keys sorted
+    std::string directory;        // of the file: relative paths inside start here
+
+    static constexpr auto fields() {
+        using S = Scenario;
+        return std::tuple{
+            field("name", &S::name, any_value, "Title of the answer."),
+            field("description", &S::description, any_value, "What the scenario is for, and where its numbers come from."),
+            required_field("cluster", &S::cluster, any_value, "The machine."),
+            required_field("workload", &S::workload, any_value, "What runs on it."),
+            field("economics", &S::economics, any_value, "Prices."),
+            field("fidelity", &S::fidelity, any_value, "How finely time is modelled."),
+            field("seed", &S::seed, non_negative, "Seed of everything random."),
+        };
+    }
+};
+
+/// `--set PATH=VALUE`: a dotted path into the scenario and JSON or plain text.
+struct Setting {
+    std::string path;
+    std::string value;
+};
+
+/// Reads, overlays `extends` and settings, validates: all problems at once, with file, JSON pointer and remedy.
+Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings);
+
+/// Everything a scenario names, looked up: what sim needs to run it.
+struct ResolvedScenario {
+    Cluster cluster;
+    TrainingRun run;
+    std::vector<std::string> sources;   // of every catalogue number used
+};
+Result<ResolvedScenario> resolve(const Scenario& scenario);
+
+/// JSON Schema (draft-07) of scenarios, made from fields().
+std::string scenario_schema();
+
+}  // namespace orrery

@@ -1,0 +1,64 @@
+// The machine a workload runs on: nodes of devices on a fabric, with what is wrong with some of them.
+#pragma once
+
+#include "hardware/device.hpp"
+#include "hardware/node.hpp"
+#include "network/fabric.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace orrery {
+
+/// One device that computes slower than its kind: every piece of work takes `factor` times as long.
+struct SlowDevice {
+    RankId rank = 0;
+    double factor = 1.0;
+    static constexpr auto fields() {
+        using S = SlowDevice;
+        return std::tuple{
+            required_field("rank", &S::rank, non_negative, "The device, counted node by node from 0."),
+            required_field("factor", &S::factor, {1.0, 1000.0}, "How many times longer its work takes."),
+        };
+    }
+};
+
+/// One device whose network port runs below its rate, both directions.
+struct SlowLink {
+    RankId rank = 0;
+    double rate = 1.0;
+    static constexpr auto fields() {
+        using S = SlowLink;
+        return std::tuple{
+            required_field("rank", &S::rank, non_negative, "The device whose port it is."),
+            required_field("rate", &S::rate, {0.001, 1.0}, "Share of the nominal rate that is left."),
+        };
+    }
+};
+
+/// What differs from the ideal machine.
+struct Faults {
+    std::vector<SlowDevice> slow_devices;
+    std::vector<SlowLink> slow_links;
+    double jitter = 0.0;      // deviation of ln(time) of each pass of each rank; > 0 makes every rank its own class
+    static constexpr auto fields() {
+        using F = Faults;
+        return std::tuple{
+            field("slow_devices", &F::slow_devices, any_value, "Devices that compute slower than their kind."),
+            field("slow_links", &F::slow_links, any_value, "Devices whose network port runs below its rate."),
+            field("jitter", &F::jitter, {0.0, 1.0},
+                  "Standard deviation of ln(time) of every pass of every device, seeded; 0: none."),
+        };
+    }
+};
+
+struct Cluster {
+    Device device;
+    Node node;
+    int nodes = 1;
+    Fabric fabric;
+    Faults faults;
+    [[nodiscard]] int devices() const { return node.devices * nodes; }
+};
+
+}  // namespace orrery

@@ -1,0 +1,27 @@
+// The door to the discrete-event simulation of a training step.
+#pragma once
+
+#include "hardware/result.hpp"
+#include "sim/cluster.hpp"
+#include "sim/outcome.hpp"
+#include "sim/step_program.hpp"
+
+namespace orrery {
+
+enum class Detail : std::uint8_t { folded, full };
+
+struct SimulateOptions {
+    Detail detail = Detail::folded;
+    bool trace = false;
+    std::uint64_t seed = 1;
+    std::int64_t trace_spans_max = 4'000'000;   // later spans are dropped and counted in a lane name
+};
+
+/// Plays one step of `program` on `cluster`. Checks that everything started has ended and that no link ever carried
+/// more than its bandwidth; a deadlock is a Problem naming the first ten waiting ranks, never a result.
+Result<StepOutcome> simulate(const Cluster& cluster, const StepProgram& program, const SimulateOptions& options);
+
+/// The same step in closed form: pipeline of the stages' own times, exchanges on idle links. No faults, no contention.
+StepOutcome estimate(const StepProgram& program);
+
+}  // namespace orrery

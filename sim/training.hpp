@@ -1,0 +1,55 @@
+// A training on a cluster, from specification to answer: graph, memory, price, play, energy and money.
+#pragma once
+
+#include "models/architecture.hpp"
+#include "models/framework.hpp"
+#include "sim/simulate.hpp"
+
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+enum class Fidelity : std::uint8_t { estimate, fluid };
+template <>
+struct EnumTable<Fidelity> {
+    static constexpr std::array<EnumName<Fidelity>, 2> names{{
+        {Fidelity::estimate, "estimate", "closed form, microseconds"},
+        {Fidelity::fluid, "fluid", "discrete events; exchanges in flight share the fabric's bandwidth"},
+    }};
+};
+
+struct TrainingRun {
+    Architecture architecture;
+    TrainingSpec spec;
+    FrameworkProfile framework;
+    Economics economics;
+};
+
+/// Everything an answer about a training needs; each field's unit is its type.
+struct TrainingAnswer {
+    StepOutcome outcome;
+    MemoryBreakdown memory;
+    Bytes memory_capacity;
+    bool fits = true;
+    int devices = 0;
+    double tokens_per_s = 0;
+    FlopPerSecond model_flops_per_device;
+    double mfu = 0;                       // model flop over dense peak of the precision
+    double hfu = 0;                       // the same with recomputation
+    Flop model_flop;                      // per step
+    double parameters = 0;
+    Watts power_average;                  // of the whole job, IT side, without PUE
+    Joules energy_per_step;               // with PUE
+    Usd cost_per_step;
+    Usd cost_per_million_tokens;
+    double compute_utilization = 0;       // share of the step in matrix units, mean over stages: what power follows
+    std::vector<std::string> basis;       // "matrix products: measured on h100-sxm", ...
+    std::vector<std::string> notes;       // what the model does not know about this case
+};
+
+/// All problems at once (sizes, degrees, devices). A plan that does not fit in memory is still an answer (fits = false).
+Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
+                                    const SimulateOptions& options);
+
+}  // namespace orrery
