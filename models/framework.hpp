@@ -34,6 +34,9 @@ struct FrameworkProfile {
     Seconds fixed;                          // once per step
     double gradient_bytes = 4.0;            // sent per parameter in the gradient reduction
     bool reduces_by_all_reduce = false;     // one all-reduce of gradients, no gather of parameters
+    int library_year = 2025;                // of its kernel libraries; under two years after a device they are immature
+    double immature_matrix_slowdown = 1.0;  // on matrix products of a device younger than that
+    double immature_attention_slowdown = 1.0;
     bool operator==(const FrameworkProfile&) const = default;
 
     static constexpr auto fields() {
@@ -65,6 +68,12 @@ struct FrameworkProfile {
             field("gradient_bytes", &F::gradient_bytes, positive, "Bytes sent per parameter when gradients are reduced."),
             field("reduces_by_all_reduce", &F::reduces_by_all_reduce, any_value,
                   "One all-reduce of gradients instead of reduce-scatter and gather."),
+            field("library_year", &F::library_year, {2015.0, 2100.0},
+                  "Year of the kernel libraries; less than two years after a device they do not use it well."),
+            field("immature_matrix_slowdown", &F::immature_matrix_slowdown, positive,
+                  "Factor on matrix products of a device that the libraries are too old for."),
+            field("immature_attention_slowdown", &F::immature_attention_slowdown, positive,
+                  "Factor on fused attention of a device that the libraries are too old for."),
         };
     }
 };
