@@ -4,9 +4,14 @@
 #include "models/framework.hpp"
 #include "models/step_graph.hpp"
 #include "sim/cluster.hpp"
+#include "sim/simulate.hpp"
 #include "sim/step_program.hpp"
 
 namespace orrery {
+
+/// How the groups of an axis lie on scale-up domains of `domain` devices, ranks in Megatron's order. The pipeline
+/// "group" is a pair of neighbouring stages. `per_node_peers` counts the groups that leave one domain together.
+GroupShape shape_along(const Parallelism& parallelism, Axis axis, int domain);
 
 /// Prices `graph` on `cluster` as `framework` would run it. Pure.
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

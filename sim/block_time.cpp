@@ -1,0 +1,48 @@
+// Two clocks, one for each stream, walked through straight-line code.
+#include "sim/block_time.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+Seconds& part_of(BlockTime& time, TimePart part) { return time.parts[static_cast<std::size_t>(part)]; }
+
+// Work `duration` begun at `now` while the communication stream is busy until `busy_until`.
+Seconds beside(Seconds now, Seconds duration, Seconds busy_until, double contention) {
+    if (contention <= 0.0 || busy_until <= now) return duration;
+    const Seconds slow_work = (busy_until - now) / (1.0 + contention);
+    if (duration <= slow_work) return duration * (1.0 + contention);
+    return (busy_until - now) + (duration - slow_work);
+}
+
+}  // namespace
+
+BlockTime block_time(const StepProgram& program, std::span<const Instruction> code) {
+    BlockTime time;
+    Seconds stream_free{};          // when the communication stream is done with what was started
+    std::vector<Seconds> done(program.exchanges.size());
+    for (const Instruction& one : code) {
+        Seconds spent{};
+        switch (one.op) {
+            case Op::compute: spent = beside(time.total, one.duration, stream_free, program.contention); break;
+            case Op::exchange: {
+                const Exchange& exchange = program.exchanges[static_cast<std::size_t>(one.exchange)];
+                spent = exchange.idle * exchange.exposed;
+                break;
+            }
+            case Op::start: {
+                const auto index = static_cast<std::size_t>(one.exchange);
+                stream_free = std::max(stream_free, time.total) + program.exchanges[index].idle;
+                done[index] = stream_free;
+                break;
+            }
+            case Op::wait: spent = std::max(done[static_cast<std::size_t>(one.exchange)] - time.total, Seconds{}); break;
+        }
+        part_of(time, one.part) += spent;
+        time.total += spent;
+    }
+    return time;
+}
+
+}  // namespace orrery

@@ -1,0 +1,20 @@
+// How long straight-line code takes a rank that nobody keeps waiting: the arithmetic under every estimate.
+#pragma once
+
+#include "sim/outcome.hpp"
+#include "sim/step_program.hpp"
+
+#include <span>
+
+namespace orrery {
+
+struct BlockTime {
+    Seconds total;
+    Breakdown parts{};   // adds up to total
+};
+
+/// Plays `code` on two streams with every exchange at its idle price: an `exchange` holds compute up for its exposed
+/// share, a started one runs beside compute, one after the other, and slows it to 1/(1 + contention) meanwhile.
+BlockTime block_time(const StepProgram& program, std::span<const Instruction> code);
+
+}  // namespace orrery

@@ -1,0 +1,78 @@
+// The step in closed form: every stage's own time, the pipeline around the slowest of them, idle exchanges.
+#include "sim/block_time.hpp"
+#include "sim/simulate.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace orrery {
+namespace {
+
+struct StageTime {
+    BlockTime pass;          // one micro-batch forward and backward through all chunks
+    BlockTime once;          // prologue and epilogue
+};
+
+void add(BlockTime& sum, const BlockTime& more) {
+    sum.total += more.total;
+    for (std::size_t i = 0; i < time_part_count; ++i) sum.parts[i] += more.parts[i];
+}
+
+BlockTime time_of_block(const StepProgram& program, std::int32_t block) {
+    if (block < 0) return {};
+    return block_time(program, program.blocks[static_cast<std::size_t>(block)].code);
+}
+
+std::vector<StageTime> stage_times(const StepProgram& program) {
+    std::vector<BlockTime> blocks;
+    for (const Block& block : program.blocks) blocks.push_back(block_time(program, block.code));
+    std::vector<StageTime> stages;
+    for (const StageProgram& stage : program.stages) {
+        StageTime time;
+        for (const PassProgram& pass : stage.passes) {
+            if (pass.pass.micro_batch == 0) add(time.pass, blocks[static_cast<std::size_t>(pass.block)]);
+        }
+        add(time.once, time_of_block(program, stage.prologue));
+        add(time.once, time_of_block(program, stage.epilogue));
+        stages.push_back(time);
+    }
+    return stages;
+}
+
+}  // namespace
+
+StepOutcome estimate(const StepProgram& program) {
+    ORRERY_CHECK(!program.stages.empty());
+    const std::vector<StageTime> stages = stage_times(program);
+    std::size_t slowest = 0;
+    Seconds all{};
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+        if (stages[i].pass.total > stages[slowest].pass.total) slowest = i;
+        all += stages[i].pass.total;
+    }
+    const double micro_batches = program.micro_batches;
+    const double virtual_stages = program.parallelism.virtual_stages;
+    const auto stage_count = static_cast<double>(stages.size());
+
+    StepOutcome outcome;
+    const auto part = [&](TimePart which) -> Seconds& { return outcome.breakdown[static_cast<std::size_t>(which)]; };
+    for (std::size_t i = 0; i < time_part_count; ++i) {
+        outcome.breakdown[i] = stages[slowest].pass.parts[i] * micro_batches + stages[slowest].once.parts[i];
+    }
+    // Fill and drain: the other stages' passes of one micro-batch, a virtual stage of them at a time
+    // (Narayanan et al., arXiv 2104.04473, section 2.2), and a message each way across every boundary.
+    part(TimePart::pipeline_bubble) += (all - stages[slowest].pass.total) / virtual_stages;
+    if (stages.size() > 1) {
+        const double held_up = 2.0 * virtual_stages * micro_batches * program.boundary_exposed;
+        part(TimePart::pipeline_comm) += program.boundary_idle * (held_up + 2.0 * (stage_count - 1.0));
+    }
+    for (const Seconds seconds : outcome.breakdown) outcome.step += seconds;
+    outcome.critical_rank = static_cast<RankId>(slowest) * program.parallelism.tensor * program.parallelism.context *
+                            program.parallelism.data;
+    outcome.statistics.ranks = program.parallelism.devices();
+    outcome.statistics.classes = static_cast<int>(stages.size());
+    outcome.statistics.detail = "estimate";
+    return outcome;
+}
+
+}  // namespace orrery

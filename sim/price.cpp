@@ -1,0 +1,391 @@
+// Prices a step graph: kernels on the device, exchanges on the idle fabric, and what the framework hides or adds.
+#include "sim/price.hpp"
+
+#include "hardware/training_time.hpp"
+#include "sim/block_time.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace orrery {
+namespace {
+
+// Norm that joins GPU and host time of a layer: launches run ahead of kernels, so the slower one rules, softly.
+// Fitted on published trainings that are launch-bound (vTrain's small models), 2026-11.
+constexpr double host_norm = 4.0;
+// Megatron-Core's gradient buckets: 40 M parameters, or 1 M per data-parallel rank if that is more
+// (DistributedDataParallelConfig.bucket_size, Megatron-Core 0.6).
+constexpr double bucket_parameters = 40e6;
+constexpr double bucket_parameters_per_rank = 1e6;
+// Ring attention: exchange of keys and values hides behind this share of the attention that runs meanwhile, and costs
+// this share of itself even so. Fitted on published long-context trainings, 2026-11.
+constexpr double ring_hidden_share = 0.7;
+constexpr double ring_residue = 0.05;
+constexpr Seconds ring_step_latency = 20.0_us;
+// Synchronous steps wait for the slowest of n devices: 0.00066 per doubling beyond 8, from published weak scaling, 2026-11.
+constexpr double scale_penalty = 0.00066;
+constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
+
+/// One kind of layer, priced: its instructions each way and what a rank holds of it.
+struct PricedLayer {
+    std::vector<Instruction> forward;
+    std::vector<Instruction> backward;
+    double parameters = 0.0;
+};
+
+class Pricer {
+  public:
+    Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework)
+        : cluster_(cluster), graph_(graph), spec_(spec), framework_(framework) {
+        kernels_.matrix_slowdown = framework.matrix_slowdown;
+        kernels_.attention_slowdown = framework.attention_slowdown;
+        kernels_.streaming_efficiency = framework.streaming_efficiency;
+        if (framework.library_year - cluster.device.year < 2) {
+            kernels_.matrix_slowdown *= framework.immature_matrix_slowdown;
+            kernels_.attention_slowdown *= framework.immature_attention_slowdown;
+        }
+    }
+
+    StepProgram price() {
+        program_.parallelism = spec_.parallelism;
+        program_.micro_batches = graph_.micro_batches;
+        if (framework_.contention > 0.0) program_.contention = framework_.contention / (1.0 - framework_.contention);
+        price_boundary();
+        for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+        for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
+        add_scale_penalty();
+        return std::move(program_);
+    }
+
+  private:
+    const Cluster& cluster_;
+    const StepGraph& graph_;
+    const TrainingSpec& spec_;
+    const FrameworkProfile& framework_;
+    TrainingKernels kernels_;
+    StepProgram program_;
+    std::vector<PricedLayer> layers_;
+    std::map<std::pair<bool, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
+
+    [[nodiscard]] GroupShape shape(Axis axis) const { return shape_along(spec_.parallelism, axis, cluster_.fabric.domain); }
+
+    [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const {
+        return collective_time(cluster_.fabric, collective, shape(axis));
+    }
+
+    std::int32_t add_exchange(const Exchange& exchange) {
+        for (std::size_t i = 0; i < program_.exchanges.size(); ++i) {
+            const Exchange& known = program_.exchanges[i];
+            if (known.collective == exchange.collective && known.axis == exchange.axis &&
+                known.exposed == exchange.exposed && known.part == exchange.part && known.idle == exchange.idle) {
+                return static_cast<std::int32_t>(i);
+            }
+        }
+        program_.exchanges.push_back(exchange);
+        return static_cast<std::int32_t>(program_.exchanges.size() - 1);
+    }
+
+    std::int32_t add_block(std::string_view name, std::vector<Instruction> code) {
+        program_.blocks.push_back({name, std::move(code)});
+        return static_cast<std::int32_t>(program_.blocks.size() - 1);
+    }
+
+    static void append_compute(std::vector<Instruction>& code, Seconds duration, TimePart part) {
+        if (duration <= Seconds{}) return;
+        if (!code.empty() && code.back().op == Op::compute && code.back().part == part) {
+            code.back().duration += duration;
+        } else {
+            code.push_back({Op::compute, part, -1, duration});
+        }
+    }
+
+    void price_boundary() {
+        if (graph_.stages.size() < 2) return;
+        program_.boundary_message = graph_.boundary_message;
+        program_.boundary_idle = idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
+        const int tensor = spec_.parallelism.tensor;
+        if (framework_.pipeline_scatter_gather && tensor > 1) {
+            const Bytes whole = graph_.boundary_message * static_cast<double>(tensor);
+            program_.boundary_overhead = idle_price({CollectiveKind::all_gather, whole, spec_.precision}, Axis::tensor);
+            program_.boundary_idle += program_.boundary_overhead;
+        }
+        const bool interleaved = spec_.parallelism.virtual_stages > 1;
+        program_.boundary_exposed = interleaved ? framework_.pipeline_exposed_interleaved : framework_.pipeline_exposed;
+        if (spec_.overlap.pipeline == std::optional(false)) program_.boundary_exposed = 1.0;
+    }
+
+    /// The exchange as the compute stream meets it; `attention` is what runs beside a ring of keys.
+    Exchange price_exchange(const ExchangeTask& task, Seconds attention) {
+        Exchange exchange{task.collective, task.axis, 1.0, TimePart::tensor_comm, {}};
+        exchange.idle = idle_price(task.collective, task.axis);
+        switch (task.axis) {
+            case Axis::tensor:
+                exchange.exposed = spec_.overlap.tensor.value_or(true) ? framework_.tensor_exposed : 1.0;
+                break;
+            case Axis::context: {
+                exchange.part = TimePart::context_comm;
+                exchange.idle = static_cast<double>(spec_.parallelism.context - 1) * ring_step_latency + exchange.idle;
+                const Seconds shown = std::max(exchange.idle - ring_hidden_share * attention, Seconds{}) + ring_residue * exchange.idle;
+                exchange.exposed = std::min(shown / exchange.idle, 1.0);
+                break;
+            }
+            case Axis::expert: exchange.part = TimePart::expert_comm; break;
+            case Axis::data:
+            case Axis::data_context:
+            case Axis::world: exchange.part = TimePart::data_comm; break;
+            case Axis::pipeline: exchange.part = TimePart::pipeline_comm; break;
+        }
+        return exchange;
+    }
+
+    std::vector<Instruction> price_tasks(const std::vector<GraphTask>& tasks, bool backward) {
+        TrainingKernels kernels = kernels_;
+        kernels.backward = backward;
+        std::vector<Instruction> code;
+        Seconds attention{};
+        for (const GraphTask& task : tasks) {  // a ring runs beside the attention it feeds, whichever is listed first
+            const auto* compute = std::get_if<ComputeTask>(&task.action);
+            if (compute != nullptr && compute->part == OperatorClass::attention) {
+                attention += training_time(cluster_.device, compute->work, kernels);
+            }
+        }
+        for (const GraphTask& task : tasks) {
+            if (const auto* compute = std::get_if<ComputeTask>(&task.action)) {
+                const TimePart part = compute->part == OperatorClass::optimizer ? TimePart::optimizer : TimePart::compute;
+                append_compute(code, training_time(cluster_.device, compute->work, kernels), part);
+            } else {
+                const Exchange exchange = price_exchange(std::get<ExchangeTask>(task.action), attention);
+                if (exchange.idle > Seconds{}) code.push_back({Op::exchange, exchange.part, add_exchange(exchange), {}});
+            }
+        }
+        return code;
+    }
+
+    [[nodiscard]] Seconds own_time(const std::vector<Instruction>& code) const {
+        return block_time(program_, code).total;
+    }
+
+    /// Adds what the host's launches cost where kernels are too short to hide them.
+    void add_host_time(const LayerGraph& kind, PricedLayer& layer) const {
+        if (!kind.is_decoder_layer) return;
+        const Seconds tensor = spec_.parallelism.tensor > 1 ? framework_.host_tensor_parallel : Seconds{};
+        const Seconds forward = framework_.host_forward + tensor;
+        Seconds backward = framework_.host_backward + tensor;
+        if (kind.is_recomputed) backward += forward * framework_.host_recompute_factor;
+        const Seconds host = forward + backward;
+        if (host <= Seconds{}) return;
+        const Seconds gpu = own_time(layer.forward) + own_time(layer.backward);
+        const double ratio = gpu / host;
+        const Seconds extra = host * (std::pow(1.0 + std::pow(ratio, host_norm), 1.0 / host_norm) - ratio);
+        append_compute(layer.forward, extra * (forward / host), TimePart::other);
+        append_compute(layer.backward, extra * (backward / host), TimePart::other);
+    }
+
+    PricedLayer price_layer(const LayerGraph& kind) {
+        PricedLayer layer{price_tasks(kind.forward, false), price_tasks(kind.backward, true), kind.parameters};
+        add_host_time(kind, layer);
+        return layer;
+    }
+
+    static void append(std::vector<Instruction>& code, const std::vector<Instruction>& more) {
+        for (const Instruction& one : more) {
+            if (one.op == Op::compute) {
+                append_compute(code, one.duration, one.part);
+            } else {
+                code.push_back(one);
+            }
+        }
+    }
+
+    /// A block per distinct chunk and direction.
+    std::int32_t chunk_block(const Chunk& chunk, bool backward) {
+        std::vector<std::pair<int, int>> key;
+        for (const LayerRun& run : chunk) key.emplace_back(run.kind, run.count);
+        const auto [place, is_new] = block_of_chunk_.try_emplace({backward, key}, -1);
+        if (is_new) {
+            std::vector<Instruction> code = spec_.parallelism.shards_parameters() ? sharded_code(chunk, backward)
+                                                                                   : plain_code(chunk, backward);
+            place->second = add_block(backward ? "backward" : "forward", std::move(code));
+        }
+        return place->second;
+    }
+
+    std::vector<Instruction> plain_code(const Chunk& chunk, bool backward) const {
+        std::vector<Instruction> code;
+        for (std::size_t i = 0; i < chunk.size(); ++i) {
+            const LayerRun& run = backward ? chunk[chunk.size() - 1 - i] : chunk[i];
+            const PricedLayer& layer = layers_[static_cast<std::size_t>(run.kind)];
+            for (int n = 0; n < run.count; ++n) append(code, backward ? layer.backward : layer.forward);
+        }
+        return code;
+    }
+
+    Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type) {
+        GroupShape group = shape(Axis::data_context);
+        const int shards = spec_.parallelism.shard_ranks();
+        if (shards < group.ranks) {  // HSDP: a run of consecutive replicas holds one copy
+            group.domains = std::max(1, group.domains * shards / group.ranks);
+            group.ranks = shards;
+            group.per_domain = std::min(group.per_domain, shards);
+        }
+        return {{kind, size, type}, Axis::data_context, 1.0, TimePart::data_comm,
+                collective_time(cluster_.fabric, {kind, size, type}, group)};
+    }
+
+    /// Fully sharded: gathers run one unit ahead of compute, scatters follow it, both beside it on the communication
+    /// stream. Embedding and head are the root unit, whose gather and scatter nothing hides.
+    std::vector<Instruction> sharded_code(const Chunk& chunk, bool backward) {
+        std::vector<int> units;     // decoder layers, in forward order
+        std::vector<Instruction> before;
+        std::vector<Instruction> after;
+        double root_parameters = 0.0;
+        for (const LayerRun& run : chunk) {
+            const auto kind = static_cast<std::size_t>(run.kind);
+            for (int n = 0; n < run.count; ++n) {
+                if (graph_.kinds[kind].is_decoder_layer) {
+                    units.push_back(run.kind);
+                    continue;
+                }
+                root_parameters += layers_[kind].parameters;
+                append(units.empty() ? before : after, backward ? layers_[kind].backward : layers_[kind].forward);
+            }
+        }
+        if (backward) {
+            std::reverse(units.begin(), units.end());
+            std::swap(before, after);
+        }
+        std::vector<Instruction> code;
+        const auto gather = [&](double parameters) {
+            return add_exchange(data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16));
+        };
+        const auto scatter = [&](double parameters) {
+            return add_exchange(data_exchange(CollectiveKind::reduce_scatter,
+                                              Bytes::from_si(parameters * framework_.gradient_bytes), DataType::bf16));
+        };
+        const auto gather_unit = [&](std::size_t i) { return gather(layers_[static_cast<std::size_t>(units[i])].parameters); };
+        if (!backward && root_parameters > 0.0) {
+            code.push_back({Op::exchange, TimePart::data_comm, gather(root_parameters), {}});
+        }
+        if (!units.empty()) code.push_back({Op::start, TimePart::data_comm, gather_unit(0), {}});
+        append(code, before);
+        for (std::size_t i = 0; i < units.size(); ++i) {
+            const PricedLayer& layer = layers_[static_cast<std::size_t>(units[i])];
+            code.push_back({Op::wait, TimePart::data_comm, gather_unit(i), {}});
+            if (i + 1 < units.size()) code.push_back({Op::start, TimePart::data_comm, gather_unit(i + 1), {}});
+            append(code, backward ? layer.backward : layer.forward);
+            if (backward) code.push_back({Op::start, TimePart::data_comm, scatter(layer.parameters), {}});
+        }
+        append(code, after);
+        if (backward) {
+            const std::int32_t last = units.empty() ? -1 : scatter(layers_[static_cast<std::size_t>(units.back())].parameters);
+            if (last >= 0) code.push_back({Op::wait, TimePart::data_comm, last, {}});
+            if (root_parameters > 0.0) code.push_back({Op::exchange, TimePart::data_comm, scatter(root_parameters), {}});
+        }
+        return code;
+    }
+
+    /// Share of an exchange that `beside` (times the framework's overlap) cannot hide; never less than one bucket.
+    [[nodiscard]] double exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const {
+        const double bucket = std::max(bucket_parameters, bucket_parameters_per_rank * ranks);
+        const double smallest = std::min(1.0, bucket / std::max(parameters, 1.0));
+        return std::clamp((idle - beside) / idle, smallest, 1.0);
+    }
+
+    void add_data_exchanges(const StageGraph& stage, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
+                            std::vector<Instruction>& epilogue) {
+        const int replicas = spec_.parallelism.data * spec_.parallelism.context;
+        if (replicas == 1 || spec_.parallelism.shards_parameters()) return;
+        const bool sharded = spec_.parallelism.zero >= 1 && !framework_.reduces_by_all_reduce;
+        Exchange reduce = data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
+                                        Bytes::from_si(stage.parameters * framework_.gradient_bytes),
+                                        framework_.gradient_bytes > 2.0 ? DataType::fp32 : DataType::bf16);
+        const bool hide_gradients = spec_.overlap.gradients.value_or(true);
+        reduce.exposed = exposed_share(reduce.idle, hide_gradients ? framework_.gradient_overlap * backward : Seconds{},
+                                       stage.parameters, replicas);
+        epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
+        if (!sharded) return;
+        Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(stage.parameters * weight_bytes), DataType::bf16);
+        const bool hide_parameters = spec_.overlap.parameters.value_or(true);
+        gather.exposed = exposed_share(gather.idle, hide_parameters ? framework_.parameter_overlap * forward : Seconds{},
+                                       stage.parameters, replicas);
+        prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
+    }
+
+    void add_optimizer(const StageGraph& stage, std::vector<Instruction>& epilogue) const {
+        const Parallelism& p = spec_.parallelism;
+        const bool sharded = p.zero >= 1 || p.fsdp;
+        const double owned = sharded ? stage.parameters / p.shard_ranks() : stage.parameters;
+        double bytes = owned * framework_.optimizer_bytes;
+        if (!p.shards_parameters()) bytes += 8.0 * stage.parameters;  // gradient norm and cast of the local copy
+        append_compute(epilogue, Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
+                       TimePart::optimizer);
+        append_compute(epilogue, framework_.fixed, TimePart::other);
+    }
+
+    void price_stage(std::size_t index) {
+        const StageGraph& stage = graph_.stages[index];
+        StageProgram program;
+        Seconds forward{};
+        Seconds backward{};
+        for (const SchedulePass& pass : stage.passes) {
+            program.passes.push_back({pass, chunk_block(stage.chunks[static_cast<std::size_t>(pass.chunk)], pass.backward)});
+        }
+        for (const Chunk& chunk : stage.chunks) {
+            forward += block_time(program_, program_.blocks[static_cast<std::size_t>(chunk_block(chunk, false))].code).total;
+            backward += block_time(program_, program_.blocks[static_cast<std::size_t>(chunk_block(chunk, true))].code).total;
+        }
+        std::vector<Instruction> prologue;
+        std::vector<Instruction> epilogue;
+        add_data_exchanges(stage, forward, backward, prologue, epilogue);
+        const bool holds_tied = graph_.tied_embedding_exchange && (index == 0 || index + 1 == graph_.stages.size());
+        if (holds_tied && graph_.stages.size() > 1) {
+            const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
+            append_compute(epilogue, idle_price(sum, Axis::pipeline), TimePart::data_comm);
+        }
+        add_optimizer(stage, epilogue);
+        if (!prologue.empty()) program.prologue = add_block("parameter gather", std::move(prologue));
+        program.epilogue = add_block("optimizer", std::move(epilogue));
+        program_.stages.push_back(std::move(program));
+    }
+
+    void add_scale_penalty() {
+        const double doublings = std::log2(static_cast<double>(spec_.parallelism.devices()) / 8.0);
+        if (doublings <= 0.0) return;
+        const Seconds penalty = estimate(program_).step * (scale_penalty * doublings);
+        for (StageProgram& stage : program_.stages) {
+            append_compute(program_.blocks[static_cast<std::size_t>(stage.epilogue)].code, penalty, TimePart::other);
+        }
+    }
+};
+
+}  // namespace
+
+GroupShape shape_along(const Parallelism& p, Axis axis, int domain) {
+    int size = 1;
+    int stride = 1;
+    switch (axis) {
+        case Axis::tensor: size = p.tensor; break;
+        case Axis::context: size = p.context; stride = p.tensor; break;
+        case Axis::data: size = p.data; stride = p.tensor * p.context; break;
+        case Axis::data_context: size = p.data * p.context; stride = p.tensor; break;
+        case Axis::expert: size = p.expert; stride = p.tensor; break;
+        case Axis::pipeline: size = 2; stride = p.tensor * p.context * p.data; break;
+        case Axis::world: size = p.devices(); break;
+    }
+    GroupShape shape;
+    shape.ranks = size;
+    shape.per_domain = std::clamp(domain / stride, 1, size);
+    shape.domains = (size + shape.per_domain - 1) / shape.per_domain;
+    // Whoever shares a domain with a member runs the same exchange in a group of its own.
+    const int occupied = std::min(domain, p.devices());
+    shape.per_node_peers = shape.domains > 1 ? std::max(1, occupied / shape.per_domain) : 1;
+    return shape;
+}
+
+StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                       const FrameworkProfile& framework) {
+    return Pricer(cluster, graph, spec, framework).price();
+}
+
+}  // namespace orrery

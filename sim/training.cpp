@@ -1,0 +1,119 @@
+// From a training's description to its answer: graph, memory, price, play; then energy and money.
+#include "sim/training.hpp"
+
+#include "sim/block_time.hpp"
+#include "sim/price.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+// Power of a node by how busy its devices are, as a share of its rating: 0.22 idle (88 W a device and about 1.5 kW of
+// host, fans and NICs in a 10.2 kW DGX H100), and a straight line through what MLPerf Training v4.0 and v4.1 power logs
+// show: 0.50 for a communication-bound run (5,086 W), 0.67-0.69 for busy ones (6,849 to 7,041 W of 10.2 kW; B200 nodes
+// 9,571 to 10,044 W of 14.3 kW). Compute-heavy training at 0.76 of rating (arXiv 2506.14551) is the upper end.
+constexpr double power_share_idle = 0.22;
+constexpr double power_share_busy = 0.52;
+// Rated node power over the sum of its devices' limits: DGX H100 10.2 / 5.6 kW, DGX B200 14.3 / 8 kW.
+constexpr double node_over_devices = 1.8;
+
+Watts rated_node_power(const Cluster& cluster) {
+    if (cluster.node.power_max > Watts{}) return cluster.node.power_max;
+    return cluster.device.power_limit * (cluster.node.devices * node_over_devices);
+}
+
+// Share of the step in which kernels of the model run, mean over stages.
+double busy_share(const StepProgram& program, Seconds step) {
+    Seconds busy{};
+    for (const StageProgram& stage : program.stages) {
+        for (const PassProgram& pass : stage.passes) {
+            const Block& block = program.blocks[static_cast<std::size_t>(pass.block)];
+            for (const Instruction& one : block.code) {
+                if (one.op == Op::compute && one.part == TimePart::compute) busy += one.duration;
+            }
+        }
+    }
+    return std::min(1.0, busy / (step * static_cast<double>(program.stages.size())));
+}
+
+void add_economics(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run, const StepProgram& program) {
+    const Seconds step = answer.outcome.step;
+    answer.compute_utilization = busy_share(program, step);
+    const double share = power_share_idle + power_share_busy * answer.compute_utilization;
+    answer.power_average = rated_node_power(cluster) * (share * answer.devices / cluster.node.devices);
+    answer.energy_per_step = answer.power_average * step * run.economics.pue;
+    const double device_hours = answer.devices * (step / 1.0_hours);
+    answer.cost_per_step = run.economics.device_hour * device_hours;
+    const double tokens = static_cast<double>(run.spec.global_batch) * run.spec.sequence;
+    answer.cost_per_million_tokens = answer.cost_per_step * (1e6 / tokens);
+}
+
+void add_basis(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run) {
+    const MatrixMultiply product{8192, 8192, 8192, 1, run.spec.precision, 2.0};
+    answer.basis.push_back("matrix products: " + price_basis(cluster.device, product));
+    const auto& slowdown = cluster.device.calibration->training_slowdown[run.spec.precision];
+    const auto& sixteen = cluster.device.calibration->training_slowdown[DataType::bf16];
+    if (slowdown || sixteen) {
+        answer.basis.push_back("sustained rates: " + cluster.device.calibration->training_source);
+    } else {
+        answer.basis.emplace_back("sustained rates: assumed, no published training of this device was compared");
+        answer.notes.emplace_back("no published training of this device was compared: expect errors of 15 to 25 %");
+    }
+    const Collective exchange{CollectiveKind::all_reduce, 64.0_MiB, DataType::bf16};
+    if (run.spec.parallelism.tensor > 1) {
+        answer.basis.push_back("tensor exchanges: " + collective_basis(cluster.fabric, exchange,
+                               shape_along(run.spec.parallelism, Axis::tensor, cluster.fabric.domain)));
+    }
+    if (run.spec.parallelism.data * run.spec.parallelism.context > 1) {
+        answer.basis.push_back("data exchanges: " + collective_basis(cluster.fabric, exchange,
+                               shape_along(run.spec.parallelism, Axis::data_context, cluster.fabric.domain)));
+    }
+    answer.basis.push_back("framework: " + run.framework.title);
+}
+
+void check_floor(const TrainingAnswer& answer, const Cluster& cluster, DataType precision) {
+    // No plan beats the peak: the useful arithmetic alone bounds the step from below.
+    const FlopPerSecond peak = cluster.device.peak(precision);
+    if (peak > FlopPerSecond{}) ORRERY_CHECK(answer.outcome.step >= answer.model_flop / (peak * answer.devices) * 0.999);
+}
+
+}  // namespace
+
+Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
+                                    const SimulateOptions& options) {
+    const Result<StepGraph> graph = build_step_graph(run.architecture, run.spec, run.framework);
+    if (!graph) return graph.problems();
+    if (cluster.device.peak(run.spec.precision) <= FlopPerSecond{}) {
+        return Problem{"/workload/precision",
+                       "the datasheet of " + cluster.device.name + " gives no rate for " + std::string(name_of(run.spec.precision)),
+                       "choose a precision that `orrery show " + cluster.device.name + "` lists"};
+    }
+    const StepProgram program = price_step(cluster, *graph, run.spec, run.framework);
+    TrainingAnswer answer;
+    answer.devices = run.spec.parallelism.devices();
+    if (fidelity == Fidelity::estimate) {
+        answer.outcome = estimate(program);
+    } else {
+        Result<StepOutcome> played = simulate(cluster, program, options);
+        if (!played) return played.problems();
+        answer.outcome = std::move(played).value();
+    }
+    answer.memory = memory_of(run.architecture, run.spec, run.framework, *graph);
+    answer.memory_capacity = cluster.device.memory_capacity;
+    answer.fits = answer.memory.total() <= answer.memory_capacity;
+    answer.model_flop = graph->model_flop;
+    answer.parameters = graph->parameters_total;
+    const Seconds step = answer.outcome.step;
+    const FlopPerSecond peak = cluster.device.peak(run.spec.precision) * answer.devices;
+    answer.tokens_per_s = static_cast<double>(run.spec.global_batch) * run.spec.sequence / (step / 1.0_s);
+    answer.model_flops_per_device = graph->model_flop / step / answer.devices;
+    answer.mfu = graph->model_flop / step / peak;
+    answer.hfu = graph->hardware_flop / step / peak;
+    check_floor(answer, cluster, run.spec.precision);
+    add_economics(answer, cluster, run, program);
+    add_basis(answer, cluster, run);
+    return answer;
+}
+
+}  // namespace orrery
