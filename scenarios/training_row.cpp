@@ -1,0 +1,327 @@
+// The rule for whole training rows, and the defaults that frameworks document where a row is silent.
+#include "scenarios/training_row.hpp"
+
+#include "scenarios/catalog.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <optional>
+
+namespace orrery {
+namespace {
+
+/// How tables write a device, and which catalogue node it usually sits in.
+struct AcceleratorName {
+    std::string_view part;      // of the lower-case text
+    std::string_view also;      // must be there too
+    std::string_view device;
+    std::string_view node;
+};
+constexpr std::array<AcceleratorName, 19> accelerator_names{{
+    {"a100", "40gb", "a100-sxm-40", "dgx-a100"},
+    {"a100", "pcie", "a100-pcie-40", "dgx-a100"},
+    {"a100", "", "a100-sxm-80", "dgx-a100"},
+    {"v100", "16gb", "v100-sxm-16", "dgx-1-v100"},
+    {"v100", "", "v100-sxm-32", "dgx-1-v100"},
+    {"gb300", "", "gb300", "gb300-nvl72"},
+    {"gb200", "", "gb200", "gb200-nvl72"},
+    {"b300", "", "b300-sxm", "dgx-b300"},
+    {"b200", "", "b200-sxm", "dgx-b200"},
+    {"h200", "", "h200-sxm", "dgx-h200"},
+    {"h100", "", "h100-sxm", "dgx-h100"},
+    {"h800", "", "h800-sxm", "dgx-h100"},
+    {"l40s", "", "l40s", "dgx-a100"},
+    {"tpu", "v4", "tpu-v4", ""},
+    {"tpu", "v5e", "tpu-v5e", ""},
+    {"tpu", "v5p", "tpu-v5p", ""},
+    {"tpu", "trillium", "tpu-v6e", ""},
+    {"tpu", "v6e", "tpu-v6e", ""},
+    {"gaudi", "2", "gaudi2", ""},
+}};
+
+class Row {
+  public:
+    explicit Row(const Json& row) : row_(row) {}
+    [[nodiscard]] std::optional<double> number(const char* key) const {
+        const auto found = row_.find(key);
+        if (found == row_.end() || !found->is_number()) return std::nullopt;
+        return found->get<double>();
+    }
+    [[nodiscard]] std::optional<int> integer(const char* key) const {
+        const auto value = number(key);
+        if (!value || *value < 0 || *value > 1e9) return std::nullopt;
+        return static_cast<int>(*value);
+    }
+    [[nodiscard]] std::string text(const char* key) const {
+        const auto found = row_.find(key);
+        return found != row_.end() && found->is_string() ? found->get<std::string>() : std::string();
+    }
+    [[nodiscard]] std::string lower(const char* key) const {
+        std::string value = text(key);
+        std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        return value;
+    }
+    [[nodiscard]] std::optional<bool> flag(const char* key) const {
+        const auto found = row_.find(key);
+        if (found == row_.end() || !found->is_boolean()) return std::nullopt;
+        return found->get<bool>();
+    }
+    [[nodiscard]] bool says(const char* key, std::string_view part) const { return lower(key).find(part) != std::string::npos; }
+
+  private:
+    const Json& row_;
+};
+
+Problem not_whole(const std::string& reason) { return {"row", reason, "complete the row"}; }
+
+const AcceleratorName* accelerator_of(const Row& row) {
+    const std::string text = row.lower("accelerator");
+    for (const AcceleratorName& name : accelerator_names) {
+        if (text.find(name.part) == std::string::npos) continue;
+        const bool small_memory = name.also == "40gb" && row.number("accel_mem_gb") == std::optional(40.0);
+        if (small_memory || text.find(name.also) != std::string::npos) return &name;
+    }
+    return nullptr;
+}
+
+bool is_jax(const Row& row) { return row.says("framework", "jax") || row.says("framework", "maxtext") || row.says("framework", "paxml"); }
+
+std::string framework_of(const Row& row, bool sharded) {
+    if (is_jax(row)) return "jax-xla";
+    if (row.says("framework", "zero-3")) return "deepspeed-zero3-2021";
+    if (row.says("framework", "fsdp") || row.says("framework", "llm-foundry")) return "pytorch-fsdp";
+    if (row.flag("flash_attention") == std::optional(false) &&
+        (row.says("framework", "megatron-lm") || row.says("framework", "megatron-deepspeed"))) {
+        return "megatron-2021";
+    }
+    if (row.says("framework", "megatron") || row.says("framework", "nemo")) return "megatron-core";
+    return sharded ? "pytorch-fsdp" : "megatron-core";
+}
+
+std::optional<DataType> precision_of(const Row& row, const Device& device) {
+    const std::string text = row.lower("precision");
+    if (text.find("fp4") != std::string::npos) return DataType::fp4;
+    if (text.find("fp8") != std::string::npos) return DataType::fp8;
+    if (text.find("bf16") != std::string::npos) return DataType::bf16;
+    if (text.find("fp16") != std::string::npos) return DataType::fp16;
+    if (text.find("tf32") != std::string::npos) return DataType::tf32;
+    if (text.find("fp32") != std::string::npos) return DataType::fp32;
+    if (device.matrix_peak[DataType::fp8] <= FlopPerSecond{}) return DataType::bf16;  // no 8-bit unit: it can only be 16
+    return std::nullopt;
+}
+
+/// Why the row's text alone excludes it.
+std::optional<std::string> excluded(const Row& row) {
+    if (row.text("kind") != "llm") return "kind \"" + row.text("kind") + "\" is not in this version";
+    if (row.says("family", "encoder") || row.says("attention", "bidirectional")) return "encoder-decoder models are not in this version";
+    if (!row.text("offload").empty()) return "offload is not in this version";
+    for (const std::string_view mark : {"exclude:", "outlier", "inconsistent", "look swapped", "size not given"}) {
+        if (row.says("notes", mark)) return "the row's own notes call it defective";
+    }
+    if (row.says("attention", "mla")) return "latent attention is not in this version";
+    if (row.number("n_experts").value_or(0) > 1 || row.says("family", "moe")) return "mixture of experts is not in this version";
+    if (row.says("task", "lora")) return "adapter fine-tuning is not in this version";
+    if (is_jax(row) && row.text("recompute").empty()) return "recomputation not stated and the framework has no default";
+    for (const char* key : {"n_layers", "d_model", "n_heads", "vocab", "seq_len", "n_accel", "global_batch"}) {
+        if (!row.number(key)) return std::string(key) + " is absent";
+    }
+    return std::nullopt;
+}
+
+Architecture architecture_of(const Row& row) {
+    Architecture a;
+    a.name = row.text("model");
+    a.layers = *row.integer("n_layers");
+    a.hidden = *row.integer("d_model");
+    a.heads = *row.integer("n_heads");
+    a.kv_heads = row.integer("n_kv_heads").value_or(a.heads);
+    a.head_size = row.integer("d_head").value_or(a.hidden / std::max(1, a.heads));
+    a.ffn = row.integer("d_ff").value_or(4 * a.hidden);
+    a.vocabulary = *row.integer("vocab");
+    a.activation = row.says("activation", "swiglu") ? Activation::swiglu : row.says("activation", "geglu") ? Activation::geglu : Activation::gelu;
+    const bool gated = is_gated(a.activation);
+    a.positions = gated ? Positions::rotary : Positions::learned;
+    a.positions_max = gated ? 0 : *row.integer("seq_len");
+    a.norm = gated ? Norm::rms_norm : Norm::layer_norm;
+    a.attention_bias = a.linear_bias = !gated;
+    a.tied_embeddings = row.flag("tied_embeddings").value_or(!gated);
+    return a;
+}
+
+Recompute recompute_of(const Row& row, int& layers) {
+    const std::string text = row.lower("recompute");
+    if (text.empty() || text == "none") return Recompute::none;
+    if (text.rfind("full-block:", 0) == 0) {
+        layers = std::atoi(text.c_str() + 11);
+        return Recompute::block;
+    }
+    return text.rfind("full", 0) == 0 ? Recompute::full : Recompute::selective;
+}
+
+/// Degrees, or the reason why they are not fixed.
+Result<Parallelism> parallelism_of(const Row& row) {
+    Parallelism p;
+    const int devices = *row.integer("n_accel");
+    const bool sharded = !row.text("fsdp").empty() || row.number("zero_stage") == std::optional(3.0);
+    const auto tensor = row.integer("tp");
+    const auto pipeline = row.integer("pp");
+    if ((!tensor || !pipeline) && !sharded) return not_whole("tp or pp is absent and no sharding is stated");
+    p.tensor = std::max(1, tensor.value_or(1));
+    p.pipeline = std::max(1, pipeline.value_or(1));
+    p.context = std::max(1, row.integer("cp").value_or(1));
+    p.sequence_parallel = row.flag("sp");
+    const int replica = p.tensor * p.pipeline * p.context;
+    if (devices % replica != 0) return not_whole("tp pp cp does not divide n_accel");
+    p.data = devices / replica;
+    if (!sharded && row.integer("dp").value_or(p.data) != p.data) return not_whole("dp contradicts n_accel / (tp pp cp)");
+    p.virtual_stages = std::max(1, row.integer("vpp").value_or(1));
+    p.schedule = p.virtual_stages > 1 ? PipelineSchedule::interleaved : PipelineSchedule::one_f_one_b;
+    p.zero = std::min(3, row.integer("zero_stage").value_or(0));
+    p.fsdp = !row.text("fsdp").empty();
+    if (p.fsdp && !row.says("fsdp", "grad_op")) p.zero = 3;
+    const int shard = row.integer("fsdp_shard").value_or(0);
+    p.shard = shard > 0 && shard < p.data * p.context ? shard : 0;
+    return p;
+}
+
+/// The machine as the row describes it; what it leaves out is that of the catalogue node the device usually sits in.
+Result<Cluster> cluster_of(const Row& row, const AcceleratorName& name, CatalogCache& catalog) {
+    const Result<Device> device = catalog.device(std::string(name.device));
+    if (!device) return not_whole("no catalogue entry for the accelerator");
+    Cluster cluster;
+    cluster.device = *device;
+    const int devices = *row.integer("n_accel");
+    if (!name.node.empty()) {
+        const Result<Node> node = catalog.node(std::string(name.node));
+        if (!node) return node.problems();
+        cluster.node = *node;
+    } else {
+        cluster.node.scale_up = ScaleUp::torus;
+        cluster.node.scale_up_domain = device->scale_up_domain;
+        cluster.node.devices = 4;
+        cluster.node.nic_kind = "dcn";
+        cluster.node.nics = 4;
+        cluster.node.nic_bandwidth = 12.5_GBps;
+    }
+    const BytesPerSecond per_device = cluster.node.nic_bandwidth * (static_cast<double>(cluster.node.nics) / cluster.node.devices);
+    const int stated = row.integer("accel_per_node").value_or(cluster.node.devices);
+    int per_node = std::clamp(stated, 1, devices);
+    while (devices % per_node != 0) --per_node;
+    cluster.node.device = cluster.device.name;
+    cluster.node.devices = per_node;
+    cluster.node.nics = per_node;
+    cluster.node.nic_bandwidth = per_device;
+    if (const auto gbps = row.number("inter_gbps_per_accel")) cluster.node.nic_bandwidth = BytesPerSecond::from_si(*gbps * 1.25e8);
+    cluster.node.scale_up_domain = std::min(devices, std::max(per_node, cluster.node.scale_up_domain));
+    if (cluster.node.scale_up != ScaleUp::torus && cluster.device.scale_up_domain <= 16) cluster.node.scale_up_domain = per_node;
+    cluster.nodes = devices / per_node;
+    FabricSpec spec;
+    spec.topology = cluster.node.scale_up == ScaleUp::torus ? "torus" : cluster.nodes == 1 ? "single-node" : "rail-optimized";
+    const auto parameters = catalog.collectives(cluster.device);
+    if (!parameters) return parameters.problems();
+    Result<Fabric> fabric = build_fabric(spec, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, *parameters);
+    if (!fabric) return fabric.problems();
+    cluster.fabric = std::move(fabric).value();
+    return cluster;
+}
+
+/// Seconds of one step as printed or as it follows from what is printed.
+std::optional<double> measured_step(const Row& row) {
+    if (const auto step = row.number("step_time_s"); step && *step > 0.0) return step;
+    const double tokens = *row.number("global_batch") * *row.number("seq_len");
+    const auto rate = row.number("tokens_per_s_per_accel");
+    if (rate && *rate > 0.0) return tokens / (*rate * *row.number("n_accel"));
+    return std::nullopt;
+}
+
+TrainingSpec spec_of(const Row& row, const Parallelism& parallelism, DataType precision) {
+    TrainingSpec spec;
+    spec.model = "row";
+    spec.sequence = *row.integer("seq_len");
+    spec.global_batch = *row.integer("global_batch");
+    spec.precision = precision;
+    spec.flash_attention = row.flag("flash_attention").value_or(true);
+    spec.recompute = recompute_of(row, spec.recompute_layers);
+    spec.parallelism = parallelism;
+    spec.framework = framework_of(row, parallelism.shards_parameters());
+    return spec;
+}
+
+/// Sequences per pass: stated, or the candidates from which people take the fastest.
+std::vector<int> micro_batches_of(const Row& row, const TrainingSpec& spec) {
+    const Parallelism& p = spec.parallelism;
+    if (const auto stated = row.integer("micro_batch"); stated && *stated > 0) {
+        // MaxText counts sequences per chip: one accumulation step holds those of all chips of a tensor group.
+        return {is_jax(row) ? *stated * p.tensor : *stated};
+    }
+    std::vector<int> candidates;
+    for (const int size : {1, 2, 4, 8}) {
+        if (spec.global_batch % (p.data * size) == 0) candidates.push_back(size);
+    }
+    return candidates;
+}
+
+}  // namespace
+
+Result<Device> CatalogCache::device(const std::string& name) {
+    auto place = devices_.find(name);
+    if (place == devices_.end()) place = devices_.emplace(name, find_device(name)).first;
+    return place->second;
+}
+
+Result<Node> CatalogCache::node(const std::string& name) {
+    auto place = nodes_.find(name);
+    if (place == nodes_.end()) place = nodes_.emplace(name, find_node(name)).first;
+    return place->second;
+}
+
+Result<FrameworkProfile> CatalogCache::framework(const std::string& name) {
+    auto place = frameworks_.find(name);
+    if (place == frameworks_.end()) place = frameworks_.emplace(name, find_framework(name)).first;
+    return place->second;
+}
+
+Result<std::shared_ptr<const CollectiveParameters>> CatalogCache::collectives(const Device& device) {
+    auto place = collectives_.find(device.name);
+    if (place == collectives_.end()) place = collectives_.emplace(device.name, find_collective_parameters(device)).first;
+    return place->second;
+}
+
+Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalog) {
+    const Row row(json);
+    if (const auto reason = excluded(row)) return not_whole(*reason);
+    const AcceleratorName* name = accelerator_of(row);
+    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
+    const auto step = measured_step(row);
+    if (!step) return not_whole("no step time and no tokens per second");
+    Result<Parallelism> parallelism = parallelism_of(row);
+    if (!parallelism) return parallelism.problems();
+    Result<Cluster> cluster = cluster_of(row, *name, catalog);
+    if (!cluster) return cluster.problems();
+    const auto precision = precision_of(row, cluster->device);
+    if (!precision) return not_whole("precision is absent on a device with 8-bit matrix units");
+
+    PreparedTraining prepared;
+    prepared.id = row.text("id");
+    prepared.source = row.text("source_id");
+    prepared.measured_step_s = *step;
+    prepared.cluster = std::move(cluster).value();
+    const TrainingSpec spec = spec_of(row, *parallelism, *precision);
+    const Result<FrameworkProfile> framework = catalog.framework(spec.framework);
+    if (!framework) return framework.problems();
+    for (const int micro_batch : micro_batches_of(row, spec)) {
+        TrainingRun run{architecture_of(row), spec, *framework, {}};
+        run.spec.micro_batch = micro_batch;
+        prepared.variants.push_back(std::move(run));
+    }
+    if (prepared.variants.empty()) return not_whole("dp times micro-batch does not divide the global batch");
+    if (prepared.variants.size() > 1) prepared.note = "micro-batch not stated: the fastest of 1, 2, 4, 8";
+    if (parallelism->pipeline > 1 && !row.number("vpp") && !row.says("pp_schedule", "1f1b")) {
+        prepared.note += (prepared.note.empty() ? "" : "; ") + std::string("virtual stages not stated: 1");
+    }
+    return prepared;
+}
+
+}  // namespace orrery

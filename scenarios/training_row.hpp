@@ -1,0 +1,44 @@
+// One published training run, as its table tells it, turned into something that can be predicted.
+#pragma once
+
+#include "hardware/result.hpp"
+#include "scenarios/json.hpp"
+#include "sim/training.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+/// Catalogue answers read from their files once, however many rows ask for them.
+class CatalogCache {
+  public:
+    Result<Device> device(const std::string& name);
+    Result<Node> node(const std::string& name);
+    Result<FrameworkProfile> framework(const std::string& name);
+    Result<std::shared_ptr<const CollectiveParameters>> collectives(const Device& device);
+
+  private:
+    std::map<std::string, Result<Device>> devices_;
+    std::map<std::string, Result<Node>> nodes_;
+    std::map<std::string, Result<FrameworkProfile>> frameworks_;
+    std::map<std::string, Result<std::shared_ptr<const CollectiveParameters>>> collectives_;
+};
+
+/// Rows whose micro-batch is not stated get one variant per candidate: what people run is the fastest.
+struct PreparedTraining {
+    std::string id;
+    std::string source;
+    double measured_step_s = 0.0;
+    Cluster cluster;
+    std::vector<TrainingRun> variants;
+    std::string note;
+};
+
+/// A prepared row, or the one reason why it cannot be predicted (Problem::problem; it is the key of the skip count).
+/// Never reads the model's name, the row's id or its source to decide anything about the prediction.
+Result<PreparedTraining> prepare_training(const Json& row, CatalogCache& catalog);
+
+}  // namespace orrery

@@ -1,0 +1,20 @@
+// `orrery validate`: published measurements beside our predictions of them.
+#pragma once
+
+#include "ui/terminal.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+struct ValidateOptions {
+    std::vector<std::string> tables;
+    std::string json;                   // file for the report, "-": standard output instead of the text
+    std::optional<double> max_mape;     // percent; above it the answer is no
+};
+
+ExitStatus run_validate(const ValidateOptions& options);
+
+}  // namespace orrery
