@@ -5,6 +5,7 @@
 #include "sim/block_time.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -267,17 +268,19 @@ class Pricer {
         if (!backward && root_parameters > 0.0) {
             code.push_back({Op::exchange, TimePart::data_comm, gather(root_parameters), {}});
         }
-        if (!units.empty()) code.push_back({Op::start, TimePart::data_comm, gather_unit(0), {}});
+        const bool gathers = !backward || spec_.parallelism.zero == 3;  // ZeRO-2 keeps what the forward pass gathered
+        if (gathers && !units.empty()) code.push_back({Op::start, TimePart::data_comm, gather_unit(0), {}});
         append(code, before);
         for (std::size_t i = 0; i < units.size(); ++i) {
             const PricedLayer& layer = layers_[static_cast<std::size_t>(units[i])];
-            code.push_back({Op::wait, TimePart::data_comm, gather_unit(i), {}});
-            if (i + 1 < units.size()) code.push_back({Op::start, TimePart::data_comm, gather_unit(i + 1), {}});
+            if (gathers) code.push_back({Op::wait, TimePart::data_comm, gather_unit(i), {}});
+            if (gathers && i + 1 < units.size()) code.push_back({Op::start, TimePart::data_comm, gather_unit(i + 1), {}});
             append(code, backward ? layer.backward : layer.forward);
             if (backward) code.push_back({Op::start, TimePart::data_comm, scatter(layer.parameters), {}});
         }
         append(code, after);
         if (backward) {
+            // The stream is serial: when the last scatter is done, all are.
             const std::int32_t last = units.empty() ? -1 : scatter(layers_[static_cast<std::size_t>(units.back())].parameters);
             if (last >= 0) code.push_back({Op::wait, TimePart::data_comm, last, {}});
             if (root_parameters > 0.0) code.push_back({Op::exchange, TimePart::data_comm, scatter(root_parameters), {}});
@@ -326,18 +329,19 @@ class Pricer {
     void price_stage(std::size_t index) {
         const StageGraph& stage = graph_.stages[index];
         StageProgram program;
-        Seconds forward{};
-        Seconds backward{};
-        for (const SchedulePass& pass : stage.passes) {
-            program.passes.push_back({pass, chunk_block(stage.chunks[static_cast<std::size_t>(pass.chunk)], pass.backward)});
-        }
+        std::vector<std::array<std::int32_t, 2>> blocks;  // by chunk: forward, backward
+        std::array<Seconds, 2> once{};                    // one micro-batch through all chunks
         for (const Chunk& chunk : stage.chunks) {
-            forward += block_time(program_, program_.blocks[static_cast<std::size_t>(chunk_block(chunk, false))].code).total;
-            backward += block_time(program_, program_.blocks[static_cast<std::size_t>(chunk_block(chunk, true))].code).total;
+            blocks.push_back({chunk_block(chunk, false), chunk_block(chunk, true)});
+            for (const std::size_t way : {std::size_t{0}, std::size_t{1}}) once[way] += own_time(program_.blocks[static_cast<std::size_t>(blocks.back()[way])].code);
+        }
+        program.passes.reserve(stage.passes.size());
+        for (const SchedulePass& pass : stage.passes) {
+            program.passes.push_back({pass, blocks[static_cast<std::size_t>(pass.chunk)][pass.backward ? 1 : 0]});
         }
         std::vector<Instruction> prologue;
         std::vector<Instruction> epilogue;
-        add_data_exchanges(stage, forward, backward, prologue, epilogue);
+        add_data_exchanges(stage, once[0], once[1], prologue, epilogue);
         const bool holds_tied = graph_.tied_embedding_exchange && (index == 0 || index + 1 == graph_.stages.size());
         if (holds_tied && graph_.stages.size() > 1) {
             const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
