@@ -8,6 +8,7 @@
 #include <cctype>
 #include <cmath>
 #include <optional>
+#include <sstream>
 
 namespace orrery {
 namespace {
@@ -323,5 +324,43 @@ Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalo
     }
     return prepared;
 }
+
+Result<double> predict_step(const PreparedTraining& prepared) {
+    std::optional<double> fastest;
+    Problems problems;
+    for (const TrainingRun& run : prepared.variants) {
+        const Result<TrainingAnswer> answer = run_training(prepared.cluster, run, Fidelity::estimate, {});
+        if (!answer) {
+            problems = answer.problems();
+            continue;
+        }
+        const double step = answer->outcome.step / 1.0_s;
+        if (!fastest || step < *fastest) fastest = step;
+    }
+    if (!fastest) return problems;
+    return *fastest;
+}
+
+Result<std::vector<Json>> read_json_lines(const std::string& file) {
+    const Result<std::string> text = read_text_file(file);
+    if (!text) return text.problems();
+    std::vector<Json> rows;
+    Problems problems;
+    std::istringstream lines(*text);
+    std::string line;
+    for (std::size_t number = 1; std::getline(lines, line) && problems.size() < 20; ++number) {
+        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+        Result<Json> row = parse_json_text(line, file + " line " + std::to_string(number));
+        if (row) {
+            rows.push_back(std::move(row).value());
+        } else {
+            problems.insert(problems.end(), row.problems().begin(), row.problems().end());
+        }
+    }
+    if (!problems.empty()) return problems;
+    return rows;
+}
+
+bool is_training_row(const Json& row) { return row.is_object() && row.contains("n_accel") && row.contains("kind"); }
 
 }  // namespace orrery

@@ -41,4 +41,13 @@ struct PreparedTraining {
 /// Never reads the model's name, the row's id or its source to decide anything about the prediction.
 Result<PreparedTraining> prepare_training(const Json& row, CatalogCache& catalog);
 
+/// Seconds of one step by closed form: the fastest variant that is valid; the first problem where none is.
+Result<double> predict_step(const PreparedTraining& prepared);
+
+/// One JSON Lines table: every row parsed, or every line that is not JSON.
+Result<std::vector<Json>> read_json_lines(const std::string& file);
+
+/// True for rows of training tables.
+bool is_training_row(const Json& row);
+
 }  // namespace orrery

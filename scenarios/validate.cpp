@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 
 namespace orrery {
 namespace {
@@ -19,43 +18,10 @@ struct RowOutcome {
 };
 
 RowOutcome predict_training(const PreparedTraining& prepared) {
-    std::optional<double> fastest;
-    std::string reason;
-    for (const TrainingRun& run : prepared.variants) {
-        const Result<TrainingAnswer> answer = run_training(prepared.cluster, run, Fidelity::estimate, {});
-        if (!answer) {
-            reason = answer.problems().front().problem;
-            continue;
-        }
-        const double step = answer->outcome.step / 1.0_s;
-        if (!fastest || step < *fastest) fastest = step;
-    }
-    if (!fastest) return {std::nullopt, reason};
-    return {Comparison{prepared.id, prepared.source, "step_time_s", prepared.measured_step_s, *fastest, prepared.note}, {}};
+    const Result<double> step = predict_step(prepared);
+    if (!step) return {std::nullopt, step.problems().front().problem};
+    return {Comparison{prepared.id, prepared.source, "step_time_s", prepared.measured_step_s, *step, prepared.note}, {}};
 }
-
-Result<std::vector<Json>> read_rows(const std::string& file) {
-    const Result<std::string> text = read_text_file(file);
-    if (!text) return text.problems();
-    std::vector<Json> rows;
-    Problems problems;
-    std::istringstream lines(*text);
-    std::string line;
-    for (std::size_t number = 1; std::getline(lines, line); ++number) {
-        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        Result<Json> row = parse_json_text(line, file + " line " + std::to_string(number));
-        if (!row) {
-            problems.insert(problems.end(), row.problems().begin(), row.problems().end());
-            if (problems.size() > 20) break;
-            continue;
-        }
-        rows.push_back(std::move(row).value());
-    }
-    if (!problems.empty()) return problems;
-    return rows;
-}
-
-bool is_training_row(const Json& row) { return row.is_object() && row.contains("n_accel") && row.contains("kind"); }
 
 Json statistics_json(const std::vector<Comparison>& comparisons) {
     const ErrorStatistics s = error_statistics(comparisons);
@@ -83,7 +49,7 @@ Result<ValidationReport> validate_tables(const std::vector<std::string>& files) 
     std::vector<PreparedTraining> prepared;
     Problems problems;
     for (const std::string& file : files) {
-        const Result<std::vector<Json>> rows = read_rows(file);
+        const Result<std::vector<Json>> rows = read_json_lines(file);
         if (!rows) {
             problems.insert(problems.end(), rows.problems().begin(), rows.problems().end());
             continue;

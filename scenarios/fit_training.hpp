@@ -1,0 +1,38 @@
+// What published trainings teach about devices and frameworks: a few physical constants each, fitted on whole rows.
+#pragma once
+
+#include "hardware/result.hpp"
+#include "scenarios/error_statistics.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+/// One constant of one device or framework; never of a row, a source or a model.
+struct TrainingKnob {
+    std::string owner;       // catalogue name of the device or framework
+    std::string name;        // field of Calibration::training_slowdown or FrameworkProfile
+    double value = 0.0;      // SI
+    double min = 0.0;
+    double max = 0.0;
+    std::size_t rows = 0;    // that it acts on
+};
+
+struct TrainingFit {
+    std::vector<TrainingKnob> knobs;
+    ErrorStatistics before;
+    ErrorStatistics after;
+};
+
+/// Coordinate descent on the mean of min(|ln(predicted / measured)|, 0.6), each row weighted by 1 / sqrt(rows of its
+/// source), with a weak pull of multipliers towards where they began. Constants of devices and frameworks that have no
+/// row stay. `progress` hears of each round. Deterministic.
+Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::function<void(const std::string&)>& progress);
+
+/// Writes the fitted constants into hardware/calibration/ and models/frameworks/ under `directory`, each with its source;
+/// other content of the files stays. Names of the files written.
+Result<std::vector<std::string>> store_training_fit(const TrainingFit& fit, const std::string& directory);
+
+}  // namespace orrery
