@@ -33,12 +33,13 @@ struct EnumTable<Positions> {
     }};
 };
 
-enum class Norm : std::uint8_t { layer_norm, rms_norm };
+enum class Norm : std::uint8_t { layer_norm, rms_norm, layer_norm_weight };
 template <>
 struct EnumTable<Norm> {
-    static constexpr std::array<EnumName<Norm>, 2> names{{
+    static constexpr std::array<EnumName<Norm>, 3> names{{
         {Norm::layer_norm, "layer-norm", "mean and variance, weight and bias"},
         {Norm::rms_norm, "rms-norm", "root mean square, weight only"},
+        {Norm::layer_norm_weight, "layer-norm-weight", "mean and variance, weight only (MPT)"},
     }};
 };
 
@@ -58,9 +59,11 @@ struct Architecture {
     Norm norm = Norm::rms_norm;
     bool tied_embeddings = false;
     bool attention_bias = false;       // bias on QKV
-    bool linear_bias = false;          // bias on the other linear layers
+    bool linear_bias = false;          // bias on the other linear layers of a block
+    bool head_bias = false;            // bias on the output matrix (Phi-2)
     bool qk_norm = false;              // a norm on each head's queries and keys
-    bool parallel_block = false;       // attention and MLP read one norm (GPT-J, Falcon)
+    bool parallel_block = false;       // attention and MLP side by side, added once (GPT-J, Falcon)
+    bool split_norms = false;          // of a parallel block: attention and MLP have a norm each (GPT-NeoX, Falcon 40B)
     bool post_norms = false;           // a second norm after each block (Gemma 2)
     int window = 0;                    // keys a windowed layer looks back to
     int window_every = 0;              // of this many layers, all but the last are windowed; 0: all if window > 0
@@ -88,9 +91,11 @@ struct Architecture {
             field("norm", &A::norm, any_value, "Kind of normalisation."),
             field("tied_embeddings", &A::tied_embeddings, any_value, "Head and embedding share one matrix."),
             field("attention_bias", &A::attention_bias, any_value, "Bias on the QKV projection."),
-            field("linear_bias", &A::linear_bias, any_value, "Bias on the other linear layers."),
+            field("linear_bias", &A::linear_bias, any_value, "Bias on the other linear layers of a block."),
+            field("head_bias", &A::head_bias, any_value, "Bias on the output matrix."),
             field("qk_norm", &A::qk_norm, any_value, "Norm on each head's queries and keys."),
             field("parallel_block", &A::parallel_block, any_value, "Attention and MLP side by side."),
+            field("split_norms", &A::split_norms, any_value, "A parallel block with a norm for each of its two halves."),
             field("post_norms", &A::post_norms, any_value, "A norm after each block as well."),
             field("window", &A::window, non_negative, "Keys that a windowed layer looks back to; 0: no window."),
             field("window_every", &A::window_every, non_negative,

@@ -41,6 +41,7 @@ struct LayerGraph {
     std::vector<GraphTask> backward;
     double parameters = 0;           // held by one rank after tensor (and expert) sharding, before data sharding
     double replicated_parameters = 0;  // of these, the ones not split by tensor parallelism (norms)
+    double expert_parameters = 0;    // of these, routed experts: copies exist on 1 in `expert` of data x context only
     bool is_decoder_layer = false;   // pays the host cost of a layer
     bool is_recomputed = false;
 };
@@ -65,6 +66,7 @@ struct StageGraph {
     std::vector<SchedulePass> passes;      // every micro-batch forward and backward once per chunk
     double parameters = 0;                 // of one rank
     double replicated_parameters = 0;
+    double expert_parameters = 0;
 };
 
 struct StepGraph {

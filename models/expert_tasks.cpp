@@ -1,0 +1,79 @@
+// Mixture of experts on one rank: route, permute, send to the experts, compute all of them as one grouped product, return.
+// Fedus et al., "Switch Transformers", arXiv 2101.03961; grouped products as in MegaBlocks, arXiv 2211.15841.
+#include "models/layer_tasks.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+GroupedMatrixMultiply expert_product(const LayerShape& s, std::int64_t n, std::int64_t k) {
+    GroupedMatrixMultiply work;
+    work.groups = std::max<std::int64_t>(s.experts, 1);
+    work.rows = s.expert_rows;
+    work.rows_max = (s.expert_rows + work.groups - 1) / work.groups;
+    work.n = n;
+    work.k = k;
+    work.type = s.matrix_type;
+    work.output_element_bytes = s.element_bytes;
+    return work;
+}
+
+/// One linear layer of all experts. The weight gradients have the flop of the forward product.
+LayerPiece expert_linear(const LayerShape& s, std::string_view forward, std::string_view input_gradient,
+                         std::string_view weight_gradient, std::int64_t n, std::int64_t k) {
+    return {{compute_task(forward, expert_product(s, n, k), OperatorClass::matrix)},
+            {compute_task(input_gradient, expert_product(s, k, n), OperatorClass::matrix),
+             compute_task(weight_gradient, expert_product(s, n, k), OperatorClass::matrix)}};
+}
+
+LayerPiece token_exchange(const LayerShape& s, std::string_view forward, std::string_view backward) {
+    if (s.expert == 1) return {};
+    const auto size = Bytes::from_si(s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(s.hidden));
+    const ExchangeTask task{Collective{CollectiveKind::all_to_all, size, s.wide_type}, Axis::expert};
+    return {{{forward, task}}, {{backward, task}}};
+}
+
+/// Bytes to sort tokens by expert and back: 8 h forward and 12 h backward per routed copy, 4 h and 6 h per token.
+LayerPiece permutation(const LayerShape& s) {
+    const double scale = 0.5 * s.element_bytes * static_cast<double>(s.hidden);
+    const auto copies = static_cast<double>(s.expert_rows);
+    const auto tokens = static_cast<double>(s.tokens_split);
+    return {{streaming_task("permute", scale * (8.0 * copies + 4.0 * tokens), 4)},
+            {streaming_task("permute gradient", scale * (12.0 * copies + 6.0 * tokens), 4)}};
+}
+
+LayerPiece expert_activation(const LayerShape& s, bool gated, std::int64_t rows, std::int64_t width) {
+    const double values = 0.5 * s.element_bytes * static_cast<double>(rows) * static_cast<double>(width);
+    return {{streaming_task("expert activation", (gated ? 6.0 : 4.0) * values, 2)},
+            {streaming_task("expert activation", (gated ? 10.0 : 6.0) * values, 2)}};
+}
+
+}  // namespace
+
+std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s) {
+    const bool gated = is_gated(a.activation);
+    const std::int64_t wide = gated ? 2 * a.expert_ffn : a.expert_ffn;
+    const LinearNames router{"router", "router input gradient", "router weight gradient", "router cast"};
+    std::vector<LayerPiece> pieces{
+        linear_piece(s, router, s.tokens_split, a.experts, s.hidden, true),
+        permutation(s),
+        token_exchange(s, "expert dispatch", "expert dispatch gradient"),
+        expert_linear(s, "expert up", "expert up input gradient", "expert up weight gradient", wide, s.hidden),
+        expert_activation(s, gated, s.expert_rows, a.expert_ffn),
+        expert_linear(s, "expert down", "expert down input gradient", "expert down weight gradient", s.hidden,
+                      a.expert_ffn),
+        token_exchange(s, "expert combine", "expert combine gradient")};
+    if (a.shared_experts > 0) {
+        const std::int64_t width = static_cast<std::int64_t>(a.shared_experts) * a.expert_ffn / s.tensor;
+        const LinearNames up{"shared up", "shared up input gradient", "shared up weight gradient", "shared up cast"};
+        const LinearNames down{"shared down", "shared down input gradient", "shared down weight gradient",
+                               "shared down cast"};
+        pieces.push_back(linear_piece(s, up, s.tokens, gated ? 2 * width : width, s.hidden, false));
+        pieces.push_back(expert_activation(s, gated, s.tokens, width));
+        pieces.push_back(linear_piece(s, down, s.tokens, s.hidden, width, false));
+    }
+    return pieces;
+}
+
+}  // namespace orrery

@@ -1,0 +1,329 @@
+// The operators of a dense transformer layer on one rank. Bytes are those of the closed-form training model fitted on
+// published runs: each streaming kernel reads its inputs and writes its outputs once.
+//
+// Tensor and sequence parallelism: Shoeybi et al., arXiv 1909.08053; Korthikanti et al., arXiv 2205.05198.
+#include "models/layer_tasks.hpp"
+
+#include "models/layer_parameters.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+using Tasks = std::vector<GraphTask>;
+
+void append(Tasks& to, const Tasks& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+GraphTask exchange_task(std::string_view name, CollectiveKind kind, double bytes, Axis axis, DataType type) {
+    return {name, ExchangeTask{Collective{kind, Bytes::from_si(bytes), type}, axis}};
+}
+
+/// Bytes of one activation of the residual stream over all tokens of the rank.
+double stream_bytes(const LayerShape& s) {
+    return s.element_bytes * static_cast<double>(s.tokens) * static_cast<double>(s.hidden);
+}
+
+/// `per_element` bytes of 16-bit training for each of rows * width values, scaled to the width of the activations.
+double scaled_bytes(const LayerShape& s, double per_element, std::int64_t rows, std::int64_t width) {
+    return 0.5 * s.element_bytes * per_element * static_cast<double>(rows) * static_cast<double>(width);
+}
+
+LayerPiece norm_piece(const LayerShape& s, std::string_view name) {
+    return {{streaming_task(name, scaled_bytes(s, 4.0, s.norm_tokens(), s.hidden), 2)},
+            {streaming_task(name, scaled_bytes(s, 6.0, s.norm_tokens(), s.hidden), 2)}};
+}
+
+/// Bias, dropout and residual sum: 6 bytes an element forward (7 with a dropout mask), 4 (5) backward.
+LayerPiece residual_piece(const LayerShape& s) {
+    const double mask = s.dropout ? 1.0 : 0.0;
+    return {{streaming_task("residual", scaled_bytes(s, 6.0 + mask, s.norm_tokens(), s.hidden), 2)},
+            {streaming_task("residual", scaled_bytes(s, 4.0 + mask, s.norm_tokens(), s.hidden), 2)}};
+}
+
+/// Entry into the column-split products. With sequence parallelism backward gathers the input once more for the weight
+/// gradient; half of that gather hides behind the input gradient, so half of it is asked for.
+LayerPiece enter_tensor(const LayerShape& s) {
+    if (s.tensor == 1) return {};
+    const double bytes = stream_bytes(s);
+    if (!s.sequence_parallel) {
+        return {{}, {exchange_task("input gradient all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}};
+    }
+    return {{exchange_task("input all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)},
+            {exchange_task("input all-gather again", CollectiveKind::all_gather, 0.5 * bytes, Axis::tensor, s.wide_type),
+             exchange_task("input gradient reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor,
+                           s.wide_type)}};
+}
+
+/// Way out of the row-split products.
+LayerPiece leave_tensor(const LayerShape& s) {
+    if (s.tensor == 1) return {};
+    const double bytes = stream_bytes(s);
+    if (!s.sequence_parallel) {
+        return {{exchange_task("output all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}, {}};
+    }
+    return {{exchange_task("output reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor, s.wide_type)},
+            {exchange_task("output gradient all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)}};
+}
+
+/// Keys and values go once around the context ring; backward their gradients travel with them (Liu et al., "Ring
+/// Attention", arXiv 2310.01889). Written as the all-gather that moves the same bytes.
+LayerPiece context_piece(const LayerShape& s) {
+    if (s.context == 1) return {};
+    const double bytes = s.element_bytes * static_cast<double>(s.batch * s.sequence) * 2.0 *
+                         static_cast<double>(s.kv_heads * s.head_size);
+    return {{exchange_task("context all-gather", CollectiveKind::all_gather, bytes, Axis::context, s.wide_type)},
+            {exchange_task("context gradient exchange", CollectiveKind::all_gather, 2.0 * bytes, Axis::context,
+                           s.wide_type)}};
+}
+
+/// Fused attention. Where the sequence is split over a ring, each rank holds one early and one late chunk, so that all
+/// see the same (sequence + context) / 2 keys per query; `Attention` counts its queries as the last ones, and
+/// causal_imbalance takes it from there to the balanced count.
+LayerPiece flash_piece(const LayerShape& s, int window) {
+    Attention work;
+    work.batch = s.batch;
+    work.heads = s.heads;
+    work.kv_heads = s.kv_heads;
+    work.head_size = s.head_size;
+    work.value_head_size = s.head_size;
+    work.queries = s.queries;
+    work.keys = s.sequence;
+    work.window = window;
+    work.type = s.wide_type;
+    work.kv_type = s.wide_type;
+    if (s.context > 1) {
+        const double span = window > 0 ? std::min<double>(window, static_cast<double>(s.sequence))
+                                       : static_cast<double>(s.sequence);
+        const double as_last = std::min(static_cast<double>(s.sequence) - 0.5 * static_cast<double>(s.queries - 1), span);
+        const double balanced = std::min(0.5 * static_cast<double>(s.sequence + s.context), span);
+        work.causal_imbalance = balanced / as_last;
+    }
+    LayerPiece piece;
+    piece.forward = {compute_task("attention", work, OperatorClass::attention)};
+    work.backward = true;
+    piece.backward = {compute_task("attention gradient", work, OperatorClass::attention)};
+    return piece;
+}
+
+MatrixMultiply score_product(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64_t k) {
+    return {m, n, k, s.batch * s.heads, s.wide_type, s.element_bytes};
+}
+
+/// Attention that writes its scores: two batched products forward, four backward, and softmax with dropout over the
+/// scores between them (9 bytes a score forward, 11 backward).
+LayerPiece unfused_piece(const LayerShape& s) {
+    const std::int64_t q = s.queries;
+    const std::int64_t keys = s.sequence;
+    const std::int64_t d = s.head_size;
+    const double scores = 0.5 * s.element_bytes * static_cast<double>(s.batch * s.heads) * static_cast<double>(q) *
+                          static_cast<double>(keys);
+    LayerPiece piece;
+    piece.forward = {compute_task("scores", score_product(s, q, keys, d), OperatorClass::attention),
+                     streaming_task("softmax", 9.0 * scores, 1),
+                     compute_task("values", score_product(s, q, d, keys), OperatorClass::attention)};
+    if (s.rematerializes_core) piece.backward = piece.forward;
+    append(piece.backward,
+           {compute_task("value gradient", score_product(s, keys, d, q), OperatorClass::attention),
+            compute_task("probability gradient", score_product(s, q, keys, d), OperatorClass::attention),
+            streaming_task("softmax gradient", 11.0 * scores, 1),
+            compute_task("query gradient", score_product(s, q, d, keys), OperatorClass::attention),
+            compute_task("key gradient", score_product(s, keys, d, q), OperatorClass::attention)});
+    return piece;
+}
+
+/// Rotary positions, and the head transposes that eager attention needs before its batched products.
+LayerPiece position_piece(const Architecture& a, const LayerShape& s) {
+    LayerPiece piece;
+    if (a.positions == Positions::rotary) {
+        const double bytes = scaled_bytes(s, 4.0, s.tokens, (s.heads + s.kv_heads) * s.head_size);
+        piece = {{streaming_task("rotary", bytes, 2)}, {streaming_task("rotary", bytes, 2)}};
+    }
+    if (!s.flash) {
+        const double bytes = scaled_bytes(s, 12.0, s.tokens, s.hidden) / s.tensor;
+        piece.forward.push_back(streaming_task("transposes", bytes, 1));
+        piece.backward.insert(piece.backward.begin(), streaming_task("transposes", bytes, 1));
+    }
+    return piece;
+}
+
+std::vector<LayerPiece> attention_pieces(const Architecture& a, const LayerShape& s, bool windowed) {
+    const LinearNames qkv{"qkv", "qkv input gradient", "qkv weight gradient", "qkv cast"};
+    const LinearNames out{"projection", "projection input gradient", "projection weight gradient", "projection cast"};
+    return {linear_piece(s, qkv, s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size, s.hidden, false),
+            position_piece(a, s),
+            context_piece(s),
+            s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
+            linear_piece(s, out, s.tokens, s.hidden, s.heads * s.head_size, false)};
+}
+
+/// Launches of a layer's streaming kernels are twelve in all; what rotary does not use, the activation gets.
+std::int64_t activation_kernels(const Architecture& a, const LayerShape& s) {
+    return 12 - 4 - 4 - (a.positions == Positions::rotary ? 2 : 0) - (s.flash ? 0 : 2);
+}
+
+std::vector<LayerPiece> mlp_pieces(const Architecture& a, const LayerShape& s) {
+    const LinearNames up{"mlp up", "mlp up input gradient", "mlp up weight gradient", "mlp up cast"};
+    const LinearNames down{"mlp down", "mlp down input gradient", "mlp down weight gradient", "mlp down cast"};
+    const bool gated = is_gated(a.activation);
+    const std::int64_t kernels = std::max<std::int64_t>(activation_kernels(a, s), 1);
+    LayerPiece activation{{streaming_task("activation", scaled_bytes(s, gated ? 6.0 : 4.0, s.tokens, s.ffn), kernels)},
+                          {streaming_task("activation", scaled_bytes(s, gated ? 10.0 : 6.0, s.tokens, s.ffn), kernels)}};
+    LayerPiece last = linear_piece(s, down, s.tokens, s.hidden, s.ffn, false);
+    last.recomputed = false;
+    return {linear_piece(s, up, s.tokens, gated ? 2 * s.ffn : s.ffn, s.hidden, false), activation, last};
+}
+
+/// The whole layer in forward order. Expert blocks exchange tokens instead of entering the tensor group.
+std::vector<LayerPiece> layer_pieces(const Architecture& a, const LayerShape& s, const LayerVariant& variant) {
+    std::vector<LayerPiece> pieces;
+    const auto add = [&](std::vector<LayerPiece> more) {
+        for (auto& piece : more) pieces.push_back(std::move(piece));
+    };
+    const auto after_last_saved = [](LayerPiece piece) {
+        piece.recomputed = false;
+        return piece;
+    };
+    add({norm_piece(s, "attention norm")});
+    if (a.parallel_block && a.split_norms) add({norm_piece(s, "mlp norm")});
+    add({enter_tensor(s)});
+    add(attention_pieces(a, s, variant.windowed));
+    if (!a.parallel_block) {
+        add({leave_tensor(s)});
+        if (a.post_norms) add({norm_piece(s, "attention post norm")});
+        add({residual_piece(s), norm_piece(s, "mlp norm")});
+        if (!variant.experts) add({enter_tensor(s)});
+    }
+    add(variant.experts ? expert_pieces(a, s) : mlp_pieces(a, s));
+    if (!variant.experts || a.parallel_block) add({after_last_saved(leave_tensor(s))});
+    if (a.post_norms) add({after_last_saved(norm_piece(s, "mlp post norm"))});
+    add({after_last_saved(residual_piece(s))});
+    return pieces;
+}
+
+std::string_view layer_name(const LayerVariant& v) {
+    if (v.experts) {
+        if (v.windowed) return v.recomputed ? "expert layer (window, recomputed)" : "expert layer (window)";
+        return v.recomputed ? "expert layer (recomputed)" : "expert layer";
+    }
+    if (v.windowed) return v.recomputed ? "layer (window, recomputed)" : "layer (window)";
+    return v.recomputed ? "layer (recomputed)" : "layer";
+}
+
+/// Parameters of one rank's share of a decoder layer.
+void count_layer(const Architecture& a, const LayerShape& s, bool experts, LayerGraph& layer) {
+    const auto hidden = static_cast<double>(s.hidden);
+    const auto qkv = static_cast<double>((s.heads + 2 * s.kv_heads) * s.head_size);
+    const double matrices = is_gated(a.activation) ? 3.0 : 2.0;
+    double split = hidden * qkv + hidden * static_cast<double>(s.heads * s.head_size);
+    double replicated = norms_per_layer(a) * norm_parameters(a);
+    if (a.attention_bias) split += qkv;
+    if (a.linear_bias) replicated += hidden;
+    if (a.qk_norm) replicated += 2.0 * static_cast<double>(s.head_size);
+    if (experts) {
+        const double expert = matrices * hidden * a.expert_ffn;
+        replicated += hidden * a.experts;
+        split += a.shared_experts * expert / s.tensor;
+        layer.expert_parameters = static_cast<double>(s.experts) * expert;
+    } else {
+        split += matrices * hidden * static_cast<double>(s.ffn);
+        if (a.linear_bias) {
+            split += (matrices - 1.0) * static_cast<double>(s.ffn);
+            replicated += hidden;
+        }
+    }
+    layer.replicated_parameters = replicated;
+    layer.parameters = split + replicated + layer.expert_parameters;
+}
+
+}  // namespace
+
+GraphTask compute_task(std::string_view name, const Work& work, OperatorClass part) {
+    return {name, ComputeTask{work, part}};
+}
+
+GraphTask streaming_task(std::string_view name, double bytes, std::int64_t kernels) {
+    return compute_task(name, Streaming{Bytes::from_si(bytes), kernels, {}}, OperatorClass::streaming);
+}
+
+LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int64_t m, std::int64_t n, std::int64_t k,
+                        bool wide) {
+    const DataType type = wide ? s.wide_type : s.matrix_type;
+    LayerPiece piece;
+    const auto cast = [&](std::int64_t columns) {
+        const double bytes = s.cast_bytes * static_cast<double>(m) * static_cast<double>(columns);
+        return compute_task(names.cast, Streaming{Bytes::from_si(bytes), 1, {}}, OperatorClass::cast);
+    };
+    if (!wide && s.cast_bytes > 0.0) {
+        piece.forward.push_back(cast(k));
+        piece.backward.push_back(cast(n));
+    }
+    piece.forward.push_back(
+        compute_task(names.forward, MatrixMultiply{m, n, k, 1, type, s.element_bytes}, OperatorClass::matrix));
+    append(piece.backward,
+           {compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes}, OperatorClass::matrix),
+            compute_task(names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes},
+                         OperatorClass::matrix)});
+    return piece;
+}
+
+LayerGraph decoder_layer(const Architecture& a, const LayerShape& s, const LayerVariant& variant, bool stops_early) {
+    const auto pieces = layer_pieces(a, s, variant);
+    LayerGraph layer;
+    layer.name = layer_name(variant);
+    layer.is_decoder_layer = true;
+    layer.is_recomputed = variant.recomputed;
+    count_layer(a, s, variant.experts, layer);
+    for (const auto& piece : pieces) append(layer.forward, piece.forward);
+    if (variant.recomputed) {
+        for (const auto& piece : pieces) {
+            if (piece.recomputed || !stops_early) append(layer.backward, piece.forward);
+        }
+    }
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) append(layer.backward, piece->backward);
+    return layer;
+}
+
+LayerGraph embedding_layer(const Architecture& a, const LayerShape& s) {
+    // 16 bytes an element in both directions together: rows read and written forward, their gradients read, sorted and
+    // added into fp32 backward.
+    const auto lookup = [&](std::string_view name, double bytes) {
+        return compute_task(name, Streaming{Bytes::from_si(scaled_bytes(s, bytes, s.tokens, s.hidden)), 2, {}},
+                            OperatorClass::embedding);
+    };
+    LayerGraph layer;
+    layer.name = "embedding";
+    layer.forward = {lookup("embedding", 4.0)};
+    layer.backward = {lookup("embedding gradient", 12.0)};
+    const LayerPiece sum = leave_tensor(s);  // the vocabulary is split over the tensor group
+    append(layer.forward, sum.forward);
+    layer.backward.insert(layer.backward.begin(), sum.backward.begin(), sum.backward.end());
+    layer.parameters = static_cast<double>(s.vocabulary) * static_cast<double>(s.hidden);
+    if (a.positions == Positions::learned) {
+        layer.replicated_parameters = static_cast<double>(a.positions_max) * static_cast<double>(s.hidden);
+        layer.parameters += layer.replicated_parameters;
+    }
+    return layer;
+}
+
+LayerGraph head_layer(const Architecture& a, const LayerShape& s, double cross_entropy_bytes, bool owns_matrix) {
+    const LinearNames names{"logits", "logits input gradient", "logits weight gradient", "logits cast"};
+    LayerPiece logits = linear_piece(s, names, s.tokens, s.vocabulary, s.hidden, true);
+    for (auto* tasks : {&logits.forward, &logits.backward}) {
+        for (auto& task : *tasks) std::get<ComputeTask>(task.action).part = OperatorClass::head;
+    }
+    const double half = 0.5 * cross_entropy_bytes * static_cast<double>(s.tokens) * static_cast<double>(s.vocabulary);
+    const LayerPiece loss{{streaming_task("cross entropy", half, 3)}, {streaming_task("cross entropy gradient", half, 2)}};
+    const std::vector<LayerPiece> pieces{norm_piece(s, "last norm"), enter_tensor(s), logits, loss};
+    LayerGraph layer;
+    layer.name = "head";
+    for (const auto& piece : pieces) append(layer.forward, piece.forward);
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) append(layer.backward, piece->backward);
+    layer.replicated_parameters = norm_parameters(a);
+    layer.parameters = layer.replicated_parameters;
+    if (owns_matrix) layer.parameters += static_cast<double>(s.vocabulary) * static_cast<double>(s.hidden);
+    if (a.head_bias) layer.parameters += static_cast<double>(s.vocabulary);
+    return layer;
+}
+
+}  // namespace orrery

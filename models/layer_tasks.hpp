@@ -1,0 +1,55 @@
+// The operators of embedding, decoder layer and head on one rank, forward and backward, as work and exchanges.
+#pragma once
+
+#include "models/layer_shape.hpp"
+#include "models/step_graph.hpp"
+
+#include <string_view>
+#include <vector>
+
+namespace orrery {
+
+/// One operator in both directions. A layer is its pieces in order forward, in reverse order backward.
+struct LayerPiece {
+    std::vector<GraphTask> forward;
+    std::vector<GraphTask> backward;
+    bool recomputed = true;   // by full recomputation: false for what follows the last saved tensor
+};
+
+/// Names of the four kernels of one linear layer.
+struct LinearNames {
+    std::string_view forward;
+    std::string_view input_gradient;
+    std::string_view weight_gradient;
+    std::string_view cast;
+};
+
+/// What kind of decoder layer.
+struct LayerVariant {
+    bool windowed = false;
+    bool experts = false;
+    bool recomputed = false;
+    bool operator==(const LayerVariant&) const = default;
+};
+
+/// Parameters, tasks and name of one decoder layer of a kind. `stops_early`: recomputation ends at the last tensor that
+/// backward needs (PyTorch's non-reentrant checkpoint), so the last product is not redone.
+LayerGraph decoder_layer(const Architecture& architecture, const LayerShape& shape, const LayerVariant& variant,
+                         bool stops_early);
+
+LayerGraph embedding_layer(const Architecture& architecture, const LayerShape& shape);
+
+/// Last norm, output product and cross entropy. `owns_matrix`: false where it shares the embedding of the same rank.
+LayerGraph head_layer(const Architecture& architecture, const LayerShape& shape, double cross_entropy_bytes,
+                      bool owns_matrix);
+
+// Pieces that dense and expert layers share.
+GraphTask compute_task(std::string_view name, const Work& work, OperatorClass part);
+GraphTask streaming_task(std::string_view name, double bytes, std::int64_t kernels);
+LayerPiece linear_piece(const LayerShape& shape, const LinearNames& names, std::int64_t m, std::int64_t n,
+                        std::int64_t k, bool wide);
+
+/// The routed (and shared) experts of one layer; models/expert_tasks.cpp.
+std::vector<LayerPiece> expert_pieces(const Architecture& architecture, const LayerShape& shape);
+
+}  // namespace orrery

@@ -1,0 +1,160 @@
+// Puts a training step together: kinds of layers, what each pipeline rank holds and in which order it runs.
+#include "models/step_graph.hpp"
+
+#include "models/layer_parameters.hpp"
+#include "models/layer_tasks.hpp"
+#include "models/pipeline_split.hpp"
+#include "models/plan_problems.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+/// Grows StepGraph::kinds by the layer kinds that the stages turn out to need.
+class KindTable {
+  public:
+    KindTable(const Architecture& a, const LayerShape& shape, bool stops_early, std::vector<LayerGraph>& kinds)
+        : a_(a), shape_(shape), stops_early_(stops_early), kinds_(kinds) {}
+
+    int add(LayerGraph layer) {
+        kinds_.push_back(std::move(layer));
+        variants_.push_back(std::nullopt);
+        return static_cast<int>(kinds_.size()) - 1;
+    }
+
+    int find(const LayerVariant& variant) {
+        const auto known = std::find(variants_.begin(), variants_.end(), std::optional(variant));
+        if (known != variants_.end()) return static_cast<int>(known - variants_.begin());
+        const int kind = add(decoder_layer(a_, shape_, variant, stops_early_));
+        variants_.back() = variant;
+        return kind;
+    }
+
+  private:
+    const Architecture& a_;
+    const LayerShape& shape_;
+    bool stops_early_;
+    std::vector<LayerGraph>& kinds_;
+    std::vector<std::optional<LayerVariant>> variants_;
+};
+
+void append_layer(Chunk& chunk, int kind) {
+    if (!chunk.empty() && chunk.back().kind == kind) {
+        ++chunk.back().count;
+    } else {
+        chunk.push_back({kind, 1});
+    }
+}
+
+/// True for the layers that the plan recomputes: all, or the first `recompute_layers` of each pipeline rank.
+bool is_recomputed_layer(const TrainingSpec& spec, int layers_before_on_rank) {
+    if (spec.recompute == Recompute::full) return true;
+    return spec.recompute == Recompute::block && layers_before_on_rank < spec.recompute_layers;
+}
+
+void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int embedding, int head,
+                 StepGraph& graph) {
+    const Parallelism& plan = spec.parallelism;
+    const int total = plan.pipeline * plan.virtual_stages;
+    const auto split = pipeline_split(a.layers, total);
+    graph.stages.resize(static_cast<std::size_t>(plan.pipeline));
+    std::vector<int> layers_on_rank(static_cast<std::size_t>(plan.pipeline), 0);
+    int index = 0;
+    for (int v = 0; v < total; ++v) {
+        const auto rank = static_cast<std::size_t>(v % plan.pipeline);
+        Chunk chunk;
+        if (v == 0) append_layer(chunk, embedding);
+        for (int i = 0; i < split[static_cast<std::size_t>(v)]; ++i, ++index) {
+            const LayerVariant variant{is_windowed(a, index), is_expert_layer(a, index),
+                                       is_recomputed_layer(spec, layers_on_rank[rank]++)};
+            append_layer(chunk, kinds.find(variant));
+        }
+        if (v == total - 1) append_layer(chunk, head);
+        graph.stages[rank].chunks.push_back(std::move(chunk));
+    }
+    ORRERY_CHECK(index == a.layers);
+}
+
+void count_stages(StepGraph& graph) {
+    for (auto& stage : graph.stages) {
+        for (const auto& chunk : stage.chunks) {
+            for (const auto& run : chunk) {
+                const LayerGraph& kind = graph.kinds[static_cast<std::size_t>(run.kind)];
+                stage.parameters += run.count * kind.parameters;
+                stage.replicated_parameters += run.count * kind.replicated_parameters;
+                stage.expert_parameters += run.count * kind.expert_parameters;
+            }
+        }
+    }
+}
+
+void order_passes(const TrainingSpec& spec, StepGraph& graph) {
+    const Parallelism& plan = spec.parallelism;
+    for (const Schedule& schedule : schedules()) {
+        if (schedule.kind != plan.schedule) continue;
+        for (int stage = 0; stage < plan.pipeline; ++stage) {
+            graph.stages[static_cast<std::size_t>(stage)].passes =
+                schedule.passes(stage, plan.pipeline, plan.virtual_stages, graph.micro_batches);
+        }
+    }
+}
+
+/// Useful arithmetic of the step, and the same with every forward pass that the plan repeats.
+void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& graph) {
+    const double tokens = static_cast<double>(spec.global_batch) * spec.sequence;
+    graph.model_flop = tokens * model_flop_per_token(a, spec.sequence, true);
+    double repeated = 0.0;
+    const bool core = spec.recompute == Recompute::selective && !spec.flash_attention;
+    const double recomputed = spec.recompute == Recompute::full ? 1.0 : 0.0;
+    for (int i = 0; i < a.layers; ++i) {
+        if (core) repeated += attention_flop_per_token(a, i, spec.sequence, true).si();
+        repeated += recomputed * layer_forward_flop_per_token(a, i, spec.sequence, true).si();
+    }
+    if (spec.recompute == Recompute::block) {
+        double share = 0.0;
+        for (const auto& stage : graph.stages) {
+            for (const auto& chunk : stage.chunks) {
+                for (const auto& run : chunk) {
+                    if (graph.kinds[static_cast<std::size_t>(run.kind)].is_recomputed) share += run.count;
+                }
+            }
+        }
+        repeated += share * layer_forward_flop_per_token(a, a.layers - 1, spec.sequence, true).si();
+    }
+    graph.hardware_flop = graph.model_flop + Flop::from_si(tokens * repeated);
+}
+
+}  // namespace
+
+Result<StepGraph> build_step_graph(const Architecture& architecture, const TrainingSpec& spec,
+                                   const FrameworkProfile& framework) {
+    Problems problems = plan_problems(architecture, spec);
+    if (!problems.empty()) return problems;
+    const Parallelism& plan = spec.parallelism;
+    const LayerShape shape = layer_shape(architecture, spec, framework);
+    StepGraph graph;
+    KindTable kinds(architecture, shape, plan.fsdp, graph.kinds);
+    const int embedding = kinds.add(embedding_layer(architecture, shape));
+    const bool shares = architecture.tied_embeddings && plan.pipeline == 1;
+    const int head = kinds.add(head_layer(architecture, shape, framework.cross_entropy_bytes, !shares));
+    fill_stages(architecture, spec, kinds, embedding, head, graph);
+    count_stages(graph);
+    graph.micro_batches = spec.micro_batches();
+    order_passes(spec, graph);
+    if (plan.pipeline > 1) {
+        const bool split = shape.sequence_parallel || framework.pipeline_scatter_gather;
+        graph.boundary_message = Bytes::from_si(shape.element_bytes * static_cast<double>(shape.tokens) *
+                                                static_cast<double>(shape.hidden) / (split ? plan.tensor : 1));
+    }
+    graph.tied_embedding_exchange = architecture.tied_embeddings && plan.pipeline > 1;
+    if (graph.tied_embedding_exchange) {
+        graph.tied_embedding_bytes = Bytes::from_si(framework.gradient_bytes * static_cast<double>(shape.vocabulary) *
+                                                    static_cast<double>(shape.hidden));
+    }
+    graph.parameters_total = count_parameters(architecture).total;
+    count_flop(architecture, spec, graph);
+    return graph;
+}
+
+}  // namespace orrery
