@@ -1,2 +1,206 @@
-// The command line's entry.
-int main() { return 0; }
+// The command line: the table of commands, their options, and what the program does when something goes wrong.
+#include "hardware/result.hpp"
+#include "scenarios/nearest.hpp"
+#include "scenarios/result_json.hpp"
+#include "ui/command_check.hpp"
+#include "ui/command_list.hpp"
+#include "ui/command_run.hpp"
+#include "ui/command_schema.hpp"
+#include "ui/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <array>
+#include <csignal>
+#include <exception>
+#include <fcntl.h>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <vector>
+
+namespace orrery {
+namespace {
+
+using Action = std::function<ExitStatus()>;
+
+/// One command: its options are declared on `app`, and what comes back runs once they are read.
+struct Command {
+    std::string_view name;
+    std::string_view line;
+    std::string_view example;
+    Action (*declare)(CLI::App& app);
+};
+
+void declare_scenario(CLI::App& app, ScenarioInput& input) {
+    app.add_option("SCENARIO", input.file, "Scenario file (JSON)")->required()->type_name("");
+}
+
+void declare_settings(CLI::App& app, ScenarioInput& input) {
+    app.add_option("--set", input.settings, "Change one value of the scenario, as workload.micro_batch=2; repeatable")
+        ->allow_extra_args(false)
+        ->type_name("PATH=VALUE");
+}
+
+void declare_fidelity(CLI::App& app, ScenarioInput& input) {
+    app.add_option("--fidelity", input.fidelity, "estimate (closed form) or fluid (discrete events)")->type_name("LEVEL");
+    app.add_option("--detail", input.detail, "folded (equal ranks are played once) or full (every rank)")
+        ->type_name("folded|full");
+}
+
+void declare_json(CLI::App& app, std::string& file) {
+    app.add_option("--json", file, "Write the result as JSON; - for standard output")->type_name("FILE");
+}
+
+Action declare_run(CLI::App& app) {
+    auto options = std::make_shared<RunOptions>();
+    declare_scenario(app, options->input);
+    declare_settings(app, options->input);
+    declare_fidelity(app, options->input);
+    declare_json(app, options->json);
+    app.add_option("--html", options->html, "Write the report as one self-contained page")->type_name("FILE");
+    app.add_option("--trace", options->trace, "Write the timeline for ui.perfetto.dev")->type_name("FILE");
+    return [options] { return command_run(*options); };
+}
+
+Action declare_check(CLI::App& app) {
+    auto input = std::make_shared<ScenarioInput>();
+    declare_scenario(app, *input);
+    declare_settings(app, *input);
+    return [input] { return command_check(*input); };
+}
+
+Action declare_schema(CLI::App&) { return command_schema; }
+
+Action declare_list(CLI::App& app) {
+    auto kind = std::make_shared<std::string>();
+    app.add_option("KIND", *kind,
+                   "devices, nodes, links, models, frameworks, topologies, collectives or schedules")
+        ->required()
+        ->type_name("");
+    return [kind] { return command_list(*kind); };
+}
+
+Action declare_show(CLI::App& app) {
+    auto name = std::make_shared<std::string>();
+    app.add_option("NAME", *name, "Name of a device, node, link, model or framework")->required()->type_name("");
+    return [name] { return command_show(*name); };
+}
+
+constexpr std::string_view example_scenario = "scenarios/llama3.1-405b-16k-h100.json";
+
+constexpr auto commands = std::to_array<Command>({
+    {"run", "simulate one scenario: time, memory, cost, power, and what holds it back",
+     "orrery run scenarios/llama3.1-405b-16k-h100.json --set workload.micro_batch=2 --json result.json", declare_run},
+    {"check", "every mistake of a scenario at once, nothing simulated",
+     "orrery check scenarios/llama3.1-405b-16k-h100.json", declare_check},
+    {"list", "what there is of a kind, one line each", "orrery list devices", declare_list},
+    {"show", "one catalogue entry, every number with its source", "orrery show h100-sxm", declare_show},
+    {"schema", "the JSON Schema of scenarios, for editors", "orrery schema > scenario.schema.json", declare_schema},
+});
+
+std::string commands_text() {
+    std::string text;
+    for (const Command& one : commands) text += fmt::format("  {:<10} {}\n", one.name, one.line);
+    return text;
+}
+
+std::string help_text() {
+    return fmt::format("orrery {}: how long an AI workload takes on a cluster, whether it fits, what it costs and draws,\n"
+                       "and what holds it back.\n\nUsage: orrery COMMAND [OPTIONS]\n\nCommands:\n{}\n"
+                       "Options:\n  --help     this text; behind a command: its options and an example\n"
+                       "  --version  version and commit\n\nExample:\n  orrery run {}\n\n"
+                       "Exit status: 0 done; 1 the answer is no (does not fit); 2 the input is wrong; 3 our own fault.\n",
+                       ORRERY_VERSION, commands_text(), example_scenario);
+}
+
+/// The option that a mistyped one was probably meant to be, with what else there is.
+Problem unknown_option(const CLI::App& app, const std::string& text) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    return {text, "is not an option of " + app.get_name(), nearest_remedy(text.substr(0, text.find('=')), names)};
+}
+
+/// What is wrong with the arguments of one command, in our words rather than the parser's.
+Problems parse_problems(const CLI::App& app, const CLI::ParseError& error) {
+    const std::string remedy = "see " + app.get_name() + " --help";
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return {{app.get_name(), error.what(), remedy}};
+    Problems problems;
+    for (const std::string& text : app.remaining()) {
+        if (text.size() > 1 && text.front() == '-') problems.push_back(unknown_option(app, text));
+    }
+    if (!problems.empty()) return problems;
+    for (const std::string& text : app.remaining()) {
+        problems.push_back({text, "is one argument too many for " + app.get_name(), remedy});
+    }
+    if (problems.empty()) problems.push_back({app.get_name(), error.what(), remedy});
+    return problems;
+}
+
+ExitStatus run_command(const Command& command, int argument_count, char** arguments) {
+    CLI::App app{std::string(command.line), "orrery " + std::string(command.name)};
+    app.footer("Example:\n  " + std::string(command.example));
+    const Action action = command.declare(app);
+    try {
+        app.parse(argument_count, arguments);
+    } catch (const CLI::CallForHelp&) {
+        return print_answer(app.help());
+    } catch (const CLI::ParseError& error) {
+        return print_problems(parse_problems(app, error));
+    }
+    return action();
+}
+
+ExitStatus dispatch(int argument_count, char** arguments) {
+    if (argument_count < 2) return print_answer(help_text());
+    const std::string name = arguments[1];
+    if (name == "--help" || name == "-h" || name == "help") return print_answer(help_text());
+    if (name == "--version") return print_answer(fmt::format("orrery {} (commit {})\n", ORRERY_VERSION, program_commit()));
+    std::vector<std::string> names;
+    for (const Command& command : commands) {
+        if (command.name == name) return run_command(command, argument_count - 1, arguments + 1);
+        names.emplace_back(command.name);
+    }
+    return print_problems({{name, name.starts_with("-") ? "is not an option of orrery" : "is not a command of orrery",
+                            nearest_remedy(name, names)}});
+}
+
+/// Ends as the signal would have ended us, with a word about it. Only calls that a signal handler may make.
+void say_interrupted(int signal) {
+    constexpr std::string_view text = "\norrery: interrupted\n";
+    [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+}
+
+/// A stream that the caller closed must not become the first file that is opened.
+void keep_standard_streams_taken() {
+    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(descriptor, F_GETFD) < 0) ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+void prepare_process() {
+    keep_standard_streams_taken();
+    std::signal(SIGINT, say_interrupted);
+    std::signal(SIGPIPE, SIG_DFL);   // a reader that has seen enough ends us, whatever our parent ignored
+}
+
+}  // namespace
+}  // namespace orrery
+
+int main(int argument_count, char** arguments) {
+    orrery::prepare_process();
+    try {
+        return static_cast<int>(orrery::dispatch(argument_count, arguments));
+    } catch (const std::exception& error) {
+        orrery::print_note(fmt::format("our own mistake: {}\nPlease report it with the scenario and `orrery --version`.",
+                                       error.what()));
+    }
+    return static_cast<int>(orrery::ExitStatus::our_fault);
+}

@@ -1,0 +1,115 @@
+// Training results written for scripts: SI numbers under keys that carry the unit.
+#include "scenarios/result_json.hpp"
+
+#include "scenarios/bind.hpp"
+#include "scenarios/json.hpp"
+
+namespace orrery {
+namespace {
+
+Json breakdown_object(const Breakdown& breakdown) {
+    Json object = Json::object();
+    for (std::size_t i = 0; i < time_part_count; ++i) {
+        object[std::string(EnumTable<TimePart>::names[i].name)] = breakdown[i].si();
+    }
+    return object;
+}
+
+Json memory_object(const TrainingAnswer& answer) {
+    const MemoryBreakdown& memory = answer.memory;
+    return {{"peak_bytes", memory.total().si()},
+            {"capacity_bytes", answer.memory_capacity.si()},
+            {"weights_bytes", memory.weights.si()},
+            {"gradients_bytes", memory.gradients.si()},
+            {"optimizer_bytes", memory.optimizer.si()},
+            {"activations_bytes", memory.activations.si()},
+            {"other_bytes", memory.other.si()},
+            {"fits", answer.fits},
+            {"fullest_pipeline_rank", memory.stage}};
+}
+
+Json simulation_object(const StepOutcome& outcome) {
+    const RunStatistics& run = outcome.statistics;
+    return {{"wall_s", run.wall.si()},     {"events", run.events},
+            {"ranks", run.ranks},          {"classes", run.classes},
+            {"detail", run.detail},        {"peak_rss_bytes", run.peak_rss_bytes},
+            {"critical_rank", outcome.critical_rank}};
+}
+
+Json provenance_object(const TrainingReport& report) {
+    const Provenance& provenance = report.provenance;
+    Json object = {{"scenario_sha256", provenance.scenario_sha256},
+                   {"seed", provenance.seed},
+                   {"version", provenance.version},
+                   {"commit", provenance.commit},
+                   {"sources", provenance.sources},
+                   {"basis", report.answer.basis},
+                   {"notes", report.answer.notes}};
+    if (!report.expected_error.empty()) object["expected_error"] = report.expected_error;
+    return object;
+}
+
+Json changes_array(const TrainingReport& report) {
+    Json array = Json::array();
+    for (const ChangedPlan& plan : report.changes) {
+        Json settings = Json::array();
+        for (const Setting& setting : plan.settings) settings.push_back(setting.path + "=" + setting.value);
+        array.push_back({{"change", plan.change},
+                         {"set", settings},
+                         {"estimated_step_time_s", plan.step_time.si()},
+                         {"speedup", plan.speedup},
+                         {"peak_bytes", plan.memory.si()},
+                         {"fits", plan.fits}});
+    }
+    return array;
+}
+
+/// The scenario as it was run, after what it extends and its settings: `orrery run` reads it back.
+Json scenario_object(const Scenario& scenario) {
+    Json object = write_fields(scenario);
+    Json workload = {{"kind", "training"}};
+    workload.update(object["workload"]);
+    object["workload"] = std::move(workload);
+    return object;
+}
+
+}  // namespace
+
+std::string program_commit() { return ORRERY_COMMIT; }
+
+std::string training_json(const TrainingReport& report) {
+    const TrainingAnswer& answer = report.answer;
+    Json stages = Json::array();
+    for (const Breakdown& stage : answer.outcome.by_stage) stages.push_back(breakdown_object(stage));
+    const Json result = {
+        {"kind", "training"},
+        {"name", report.scenario.name},
+        {"step_time_s", answer.outcome.step.si()},
+        {"tokens_per_s", answer.tokens_per_s},
+        {"tokens_per_s_per_device", answer.devices > 0 ? answer.tokens_per_s / answer.devices : 0.0},
+        {"model_flops_per_device", answer.model_flops_per_device.si()},
+        {"mfu", answer.mfu},
+        {"hfu", answer.hfu},
+        {"devices", answer.devices},
+        {"parameters", answer.parameters},
+        {"model_flop_per_step", answer.model_flop.si()},
+        {"estimated_step_time_s", report.estimated_step.si()},
+        {"memory", memory_object(answer)},
+        {"breakdown_s", breakdown_object(answer.outcome.breakdown)},
+        {"breakdown_by_pipeline_rank_s", stages},
+        {"power",
+         {{"average_w", answer.power_average.si()},
+          {"energy_per_step_j", answer.energy_per_step.si()},
+          {"compute_utilization", answer.compute_utilization}}},
+        {"cost",
+         {{"usd_per_step", answer.cost_per_step.si()},
+          {"usd_per_million_tokens", answer.cost_per_million_tokens.si()}}},
+        {"changes", changes_array(report)},
+        {"simulation", simulation_object(answer.outcome)},
+        {"scenario", scenario_object(report.scenario)},
+        {"provenance", provenance_object(report)},
+    };
+    return dump(result);
+}
+
+}  // namespace orrery

@@ -1,0 +1,250 @@
+// A training's answer put into words, the answer first.
+#include "ui/report_view.hpp"
+
+#include "scenarios/quantity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace orrery {
+namespace {
+
+constexpr std::size_t changes_shown = 6;
+constexpr double change_worth_telling = 0.005;   // of the step time: less is within the estimate's own rounding
+
+struct PartWords {
+    TimePart part;
+    std::string_view label;    // of its bar
+    std::string_view sentence; // "X is the largest loss"
+};
+
+constexpr auto part_words = std::to_array<PartWords>({
+    {TimePart::compute, "computing", "the kernels themselves"},
+    {TimePart::tensor_comm, "tensor exchanges", "waiting for exchanges among tensor-parallel devices"},
+    {TimePart::context_comm, "context exchanges", "waiting for keys and values of the rest of the sequence"},
+    {TimePart::expert_comm, "expert exchanges", "waiting for tokens on their way to experts"},
+    {TimePart::pipeline_bubble, "pipeline bubble", "waiting for another pipeline stage"},
+    {TimePart::pipeline_comm, "pipeline messages", "waiting for messages between pipeline stages"},
+    {TimePart::data_comm, "data exchanges", "waiting for gradients and parameters of other replicas"},
+    {TimePart::optimizer, "optimizer", "the optimizer's own step"},
+    {TimePart::other, "host and other", "host work once per step"},
+});
+
+const PartWords& words_of(TimePart part) { return part_words.at(static_cast<std::size_t>(part)); }
+
+Seconds seconds_of(const TrainingAnswer& answer, TimePart part) {
+    return answer.outcome.breakdown.at(static_cast<std::size_t>(part));
+}
+
+double share_of_step(const TrainingAnswer& answer, TimePart part) {
+    const Seconds step = answer.outcome.step;
+    return step > Seconds{} ? seconds_of(answer, part) / step : 0.0;
+}
+
+/// Digits in groups of three: "16,384".
+std::string grouped(double value) {
+    const std::string digits = fmt::format("{:.0f}", value);
+    std::string text;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        const bool starts_group = i > 0 && (digits.size() - i) % 3 == 0 && digits[i - 1] != '-';
+        if (starts_group) text += ',';
+        text += digits[i];
+    }
+    return text;
+}
+
+std::string subtitle_of(const TrainingReport& report) {
+    const Cluster& cluster = report.cluster;
+    const TrainingSpec& spec = report.scenario.workload;
+    return fmt::format("{} {} in {} {}, {}; {}; {} sequences of {} tokens, micro-batch {}, {}, recompute {}",
+                       grouped(report.answer.devices), cluster.device.name, grouped(cluster.nodes), cluster.node.name,
+                       cluster.fabric.topology, describe(spec.parallelism), grouped(spec.global_batch),
+                       grouped(spec.sequence), spec.micro_batch, name_of(spec.precision), name_of(spec.recompute));
+}
+
+ReportFigure memory_figure(const TrainingAnswer& answer) {
+    const Bytes peak = answer.memory.total();
+    const Bytes capacity = answer.memory_capacity;
+    const double used = capacity > Bytes{} ? peak / capacity : 0.0;
+    if (answer.fits) {
+        return {"Memory", "fits",
+                fmt::format("{} of {} ({}), {} free", format_bytes(peak), format_bytes(capacity), format_ratio(used),
+                            format_bytes(capacity - peak)),
+                Verdict::good};
+    }
+    return {"Memory", "does not fit",
+            fmt::format("needs {} of {} ({}), {} too much", format_bytes(peak), format_bytes(capacity),
+                        format_ratio(used), format_bytes(peak - capacity)),
+            Verdict::bad};
+}
+
+std::vector<ReportFigure> figures_of(const TrainingReport& report) {
+    const TrainingAnswer& answer = report.answer;
+    const DataType precision = report.scenario.workload.precision;
+    const double per_device = answer.devices > 0 ? answer.tokens_per_s / answer.devices : 0.0;
+    return {
+        {"Step time", format_seconds(answer.outcome.step), "one optimizer step of the whole job"},
+        {"Throughput", format_count(answer.tokens_per_s) + " tokens/s",
+         fmt::format("{} tokens/s per device", format_count(per_device))},
+        {"MFU", format_ratio(answer.mfu),
+         fmt::format("{} of {} dense {} per device; HFU {}", format_flops(answer.model_flops_per_device),
+                     format_flops(report.cluster.device.peak(precision)), name_of(precision), format_ratio(answer.hfu))},
+        memory_figure(answer),
+        {"Cost", format_usd(answer.cost_per_step) + " per step",
+         format_usd(answer.cost_per_million_tokens) + " per million tokens"},
+        {"Power", format_watts(answer.power_average) + " average",
+         fmt::format("{} per step at PUE {}", format_joules(answer.energy_per_step), report.scenario.economics.pue)},
+    };
+}
+
+std::vector<ReportBar> time_bars(const TrainingAnswer& answer) {
+    std::vector<ReportBar> bars;
+    for (const PartWords& words : part_words) {
+        const Seconds time = seconds_of(answer, words.part);
+        if (time <= Seconds{}) continue;
+        const bool is_useful = words.part == TimePart::compute || words.part == TimePart::optimizer;
+        bars.push_back({std::string(words.label), format_seconds(time), share_of_step(answer, words.part), is_useful});
+    }
+    std::stable_sort(bars.begin(), bars.end(), [](const ReportBar& a, const ReportBar& b) { return a.share > b.share; });
+    return bars;
+}
+
+std::vector<ReportBar> memory_bars(const TrainingAnswer& answer) {
+    const MemoryBreakdown& memory = answer.memory;
+    const std::array<std::pair<std::string_view, Bytes>, 5> parts{{{"weights", memory.weights},
+                                                                   {"gradients", memory.gradients},
+                                                                   {"optimizer states", memory.optimizer},
+                                                                   {"activations", memory.activations},
+                                                                   {"context and buffers", memory.other}}};
+    std::vector<ReportBar> bars;
+    for (const auto& [label, size] : parts) {
+        if (size <= Bytes{} || answer.memory_capacity <= Bytes{}) continue;
+        bars.push_back({std::string(label), format_bytes(size), size / answer.memory_capacity, true});
+    }
+    return bars;
+}
+
+/// The part other than compute that takes most.
+TimePart largest_loss(const TrainingAnswer& answer) {
+    TimePart largest = TimePart::tensor_comm;
+    for (const PartWords& words : part_words) {
+        if (words.part == TimePart::compute) continue;
+        if (seconds_of(answer, words.part) > seconds_of(answer, largest)) largest = words.part;
+    }
+    return largest;
+}
+
+std::vector<std::string> limits_of(const TrainingReport& report) {
+    const TrainingAnswer& answer = report.answer;
+    std::vector<std::string> sentences;
+    const double compute = share_of_step(answer, TimePart::compute);
+    if (compute > 0.0) {
+        const double reached = std::min(1.0, answer.hfu / compute);
+        sentences.push_back(fmt::format("Computing takes {} of the step, in which a device reaches {} of its dense peak: "
+                                        "perfect kernels would save at most {} of the step.",
+                                        format_ratio(compute), format_ratio(reached),
+                                        format_ratio(compute * (1.0 - reached))));
+    }
+    const TimePart loss = largest_loss(answer);
+    if (seconds_of(answer, loss) > Seconds{}) {
+        sentences.push_back(fmt::format("The largest loss is {}: {} or {} of the step.", words_of(loss).sentence,
+                                        format_seconds(seconds_of(answer, loss)),
+                                        format_ratio(share_of_step(answer, loss))));
+    }
+    return sentences;
+}
+
+std::string settings_as_options(const std::vector<Setting>& settings) {
+    std::string text;
+    for (const Setting& one : settings) {
+        text += (text.empty() ? "" : " ") + fmt::format("--set {}={}", one.path, one.value);
+    }
+    return text;
+}
+
+std::string effect_of(double speedup) {
+    if (speedup >= 1.0) return format_ratio(1.0 - 1.0 / speedup) + " faster";
+    return format_ratio(1.0 / speedup - 1.0) + " slower";
+}
+
+ReportChange change_of(const ChangedPlan& plan) {
+    return {.effect = effect_of(plan.speedup),
+            .step_time = format_seconds(plan.step_time),
+            .change = plan.change,
+            .settings = settings_as_options(plan.settings),
+            .verdict = plan.fits && plan.speedup > 1.0 ? Verdict::good : Verdict::neutral};
+}
+
+void add_changes(const TrainingReport& report, ReportView& view) {
+    const std::string plan = fmt::format("closed-form estimates; the plan as it is: {}", format_seconds(report.estimated_step));
+    if (!report.answer.fits) {
+        view.changes_heading = report.changes.empty() ? "No small change of the plan that was tried makes it fit"
+                                                      : "What would make it fit (" + plan + ")";
+        for (const ChangedPlan& one : report.changes) {
+            if (view.changes.size() < changes_shown) view.changes.push_back(change_of(one));
+        }
+        return;
+    }
+    for (const ChangedPlan& one : report.changes) {
+        const bool is_worth_it = one.fits && one.speedup >= 1.0 + change_worth_telling;
+        if (is_worth_it && view.changes.size() < changes_shown) view.changes.push_back(change_of(one));
+    }
+    view.changes_heading = view.changes.empty() ? "No small change of the plan that was tried makes it faster"
+                                                : "What would help most (" + plan + ")";
+}
+
+std::string simulation_line(const RunStatistics& run) {
+    if (run.detail == "estimate") return fmt::format("closed form, {}", format_seconds(run.wall));
+    return fmt::format("{} ranks as {} classes ({}), {} events, {}, {}", grouped(run.ranks), grouped(run.classes),
+                       run.detail, grouped(static_cast<double>(run.events)), format_seconds(run.wall),
+                       format_bytes(Bytes::from_si(static_cast<double>(run.peak_rss_bytes))));
+}
+
+void add_provenance(const TrainingReport& report, ReportView& view) {
+    const Provenance& provenance = report.provenance;
+    for (const std::string& one : report.answer.basis) view.basis.push_back({"price", one});
+    for (const std::string& one : report.answer.notes) view.basis.push_back({"note", one});
+    if (!report.expected_error.empty()) view.basis.push_back({"error", report.expected_error});
+    view.provenance.push_back({"scenario", fmt::format("sha256 {}, seed {}", provenance.scenario_sha256, provenance.seed)});
+    view.provenance.push_back({"orrery", fmt::format("{}, commit {}", provenance.version, provenance.commit)});
+    view.provenance.push_back({"simulation", simulation_line(report.answer.outcome.statistics)});
+    for (const std::string& source : provenance.sources) view.provenance.push_back({"source", source});
+}
+
+}  // namespace
+
+std::string describe(const Parallelism& p) {
+    std::string text;
+    const auto add = [&text](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
+    if (p.tensor > 1) add(fmt::format("tensor {}", p.tensor));
+    if (p.context > 1) add(fmt::format("context {}", p.context));
+    if (p.pipeline > 1) {
+        const std::string chunks = p.virtual_stages > 1 ? fmt::format(" x {} virtual stages", p.virtual_stages) : "";
+        add(fmt::format("pipeline {}{} ({})", p.pipeline, chunks, name_of(p.schedule)));
+    }
+    if (p.data > 1) add(fmt::format("data {}", p.data));
+    if (p.expert > 1) add(fmt::format("expert {}", p.expert));
+    if (p.fsdp) add(p.shard > 0 ? fmt::format("FSDP over {}", p.shard) : "FSDP");
+    if (p.zero > 0 && !p.fsdp) add(fmt::format("ZeRO {}", p.zero));
+    return text.empty() ? "one device" : text;
+}
+
+ReportView view_of(const TrainingReport& report) {
+    const TrainingAnswer& answer = report.answer;
+    ReportView view;
+    view.title = report.scenario.name.empty() ? report.scenario.workload.model : report.scenario.name;
+    view.subtitle = subtitle_of(report);
+    view.figures = figures_of(report);
+    view.time = time_bars(answer);
+    view.memory_heading = fmt::format("Memory of the fullest device (pipeline rank {}) against {}", answer.memory.stage,
+                                      format_bytes(answer.memory_capacity));
+    view.memory = memory_bars(answer);
+    view.limits = limits_of(report);
+    add_changes(report, view);
+    add_provenance(report, view);
+    return view;
+}
+
+}  // namespace orrery

@@ -1,0 +1,34 @@
+// One training run, its neighbours and its provenance as one value.
+#include "ui/training_report.hpp"
+
+#include "ui/advice.hpp"
+
+namespace orrery {
+
+Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const SimulateOptions& options,
+                                            bool with_changes) {
+    const Scenario& scenario = loaded.scenario;
+    SimulateOptions seeded = options;
+    seeded.seed = scenario.seed;
+    auto answer = run_training(loaded.resolved.cluster, loaded.resolved.run, scenario.fidelity, seeded);
+    if (!answer) return answer.problems();
+    TrainingReport report{.scenario = scenario,
+                          .cluster = loaded.resolved.cluster,
+                          .answer = std::move(answer).value(),
+                          .provenance = {.version = ORRERY_VERSION,
+                                         .commit = program_commit(),
+                                         .scenario_sha256 = scenario.sha256,
+                                         .seed = scenario.seed,
+                                         .sources = loaded.resolved.sources},
+                          .estimated_step = {},
+                          .changes = {},
+                          .expected_error = {}};
+    if (!with_changes) return report;
+    auto advice = advise(scenario, loaded.resolved, report.answer.fits);
+    if (!advice) return advice.problems();
+    report.estimated_step = advice->estimated_step;
+    report.changes = std::move(advice->changes);
+    return report;
+}
+
+}  // namespace orrery
