@@ -50,6 +50,8 @@ struct PrefillParameters {
     Seconds tile_overhead;
     double small_head_penalty = 0.2;   // relative cost growth as the head size shrinks from 128
     double overlap_norm = 4.0;
+    double query_rows = 128.0;         // rows of a tile of the score matrix, and its columns
+    double window_penalty = 0.0;       // extra share of the arithmetic where a window cuts the keys
     bool operator==(const PrefillParameters&) const = default;
     static constexpr auto fields() {
         using P = PrefillParameters;
@@ -60,6 +62,8 @@ struct PrefillParameters {
             field("tile_overhead", &P::tile_overhead, non_negative, "Prologue and epilogue of a wave of tiles."),
             field("small_head_penalty", &P::small_head_penalty, non_negative, "Growth of cost as heads shrink from 128."),
             field("overlap_norm", &P::overlap_norm, {1.0, 64.0}, "Norm that joins compute and memory time."),
+            field("query_rows", &P::query_rows, {1.0, 1024.0}, "Rows and columns of a tile of the score matrix."),
+            field("window_penalty", &P::window_penalty, non_negative, "Extra share of arithmetic under a window."),
         };
     }
 };
@@ -72,6 +76,8 @@ struct DecodeParameters {
     Seconds split_overhead;            // per wave of key splits
     double chunk = 512.0;              // keys per split at least
     double cache_speedup = 1.0;
+    double rows_per_block = 64.0;      // query heads of a group that share one reading of the keys; 1: none
+    FlopPerSecond core_rate = FlopPerSecond::from_si(1e13);  // arithmetic of one SM on single rows
     bool operator==(const DecodeParameters&) const = default;
     static constexpr auto fields() {
         using P = DecodeParameters;
@@ -82,6 +88,8 @@ struct DecodeParameters {
             field("split_overhead", &P::split_overhead, non_negative, "Cost of one wave of key splits."),
             field("chunk", &P::chunk, {1.0, 65536.0}, "Keys per split at least."),
             field("cache_speedup", &P::cache_speedup, {1.0, 64.0}, "Cache over memory bandwidth for resident keys."),
+            field("rows_per_block", &P::rows_per_block, {1.0, 1024.0}, "Query heads that share one reading of keys."),
+            field("core_rate", &P::core_rate, positive, "Arithmetic of one core on single query rows."),
         };
     }
 };
@@ -126,12 +134,16 @@ struct GemmCalibration {
     DataType type = DataType::bf16;
     std::string library;
     GemmParameters parameters;
+    /// What the table's rows hold beyond `parameters.launch`: the start of the kernel that quantises the activations
+    /// (8- and 4-bit tables). Never priced with the product, whose user charges casts apart; needed to compare with rows.
+    Seconds quantise_launch;
     std::vector<ResidualPoint> residuals;
     FitQuality quality;
     bool operator==(const GemmCalibration&) const = default;
 };
 
 struct PrefillCalibration {
+    DataType type = DataType::bf16;    // of queries; peaks are this type's
     std::string library;
     PrefillParameters parameters;
     std::vector<ResidualPoint> residuals;
@@ -152,7 +164,7 @@ struct Calibration {
     std::string device;                       // catalogue name it belongs to, or was derived from
     std::string date;                         // ISO 8601, of the fit
     std::vector<GemmCalibration> gemm;        // the first entry of a type is the one used
-    std::vector<PrefillCalibration> prefill;  // the first entry is the one used
+    std::vector<PrefillCalibration> prefill;  // the first entry of a type is the one used
     std::vector<DecodeCalibration> decode;
     std::optional<StreamingParameters> streaming;
     /// Time of a matrix multiply inside a long training over its time alone (sustained clocks, cold caches); fitted on

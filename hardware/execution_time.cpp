@@ -44,6 +44,14 @@ const GemmCalibration* gemm_table(const Calibration& calibration, DataType type)
     return nullptr;
 }
 
+// The first table of prefill attention for `type`, else the first of any type; null without.
+const PrefillCalibration* prefill_table(const Calibration& calibration, DataType type) {
+    for (const PrefillCalibration& table : calibration.prefill) {
+        if (table.type == type) return &table;
+    }
+    return calibration.prefill.empty() ? nullptr : &calibration.prefill.front();
+}
+
 double launch_of(Seconds launch, const SoftwareFactors& software) {
     return software.graph_launch ? 0.0 : launch.si();
 }
@@ -76,16 +84,15 @@ struct SecondsOf {
     }
 
     double operator()(const Attention& work) const {
-        const Machine machine = machine_of(device, work.type);
-        if (machine.peak <= 0.0) return std::numeric_limits<double>::infinity();
-        if (is_decode(work)) return decode(machine, work);
-        const auto& tables = device.calibration->prefill;
-        const PrefillParameters& parameters =
-            tables.empty() ? operator_defaults(device).prefill : tables.front().parameters;
+        if (device.peak(work.type).si() <= 0.0) return std::numeric_limits<double>::infinity();
+        if (is_decode(work)) return decode(machine_of(device, DataType::bf16), work);
+        const PrefillCalibration* table = prefill_table(*device.calibration, work.type);
+        const PrefillParameters& parameters = table == nullptr ? operator_defaults(device).prefill : table->parameters;
+        const Machine machine = machine_of(device, table == nullptr ? work.type : table->type);
         double kernel = prefill_seconds(machine, parameters, work);
         if (work.backward) kernel = attention_backward_work * kernel + attention_backward_seconds;
         const double seconds = launch_of(parameters.launch, software) + kernel * software.attention_slowdown;
-        return tables.empty() ? seconds : seconds * std::exp(residual_at(tables.front().residuals, prefill_place(work)));
+        return table == nullptr ? seconds : seconds * std::exp(residual_at(table->residuals, prefill_place(work)));
     }
 
     double decode(const Machine& machine, const Attention& work) const {

@@ -32,12 +32,12 @@ constexpr GemmParameters gemm_of(const GemmRow& r) {
 }
 
 constexpr PrefillParameters prefill_of(double launch_us, double matrix, double memory, double tile_us, double small) {
-    return {Seconds::from_si(launch_us * 1e-6), matrix, memory, Seconds::from_si(tile_us * 1e-6), small, 4.0};
+    return {Seconds::from_si(launch_us * 1e-6), matrix, memory, Seconds::from_si(tile_us * 1e-6), small, 4.0, 128.0, 0.2};
 }
 
 constexpr DecodeParameters decode_of(double launch_us, double memory, double core_gbps, double split_us, double chunk) {
-    return {Seconds::from_si(launch_us * 1e-6),      memory, BytesPerSecond::from_si(core_gbps * 1e9),
-            Seconds::from_si(split_us * 1e-6), chunk,  1.5};
+    return {Seconds::from_si(launch_us * 1e-6), memory, BytesPerSecond::from_si(core_gbps * 1e9),
+            Seconds::from_si(split_us * 1e-6),  chunk,  1.5, 64.0};
 }
 
 constexpr StreamingParameters streaming_of(double launch_us, double memory) {
@@ -123,6 +123,8 @@ std::size_t generation_of(const Device& device) {
     return like_a100;
 }
 
+constexpr double decode_matrix_share = 0.5;  // of the 16-bit peak, on the few query rows of a decode block
+
 const GemmParameters& defaults_row(const OperatorDefaults& defaults, DataType type) {
     const double size = element_bytes(type);
     if (size > 1.0) return defaults.wide;
@@ -157,6 +159,7 @@ DecodeParameters scaled_decode(const Device& device) {
     const double reference_cores = defaults.padding > 0.0 ? 1.0 : cores_of(device);
     scaled.core_feed *= bandwidth_ratio(device, defaults);
     if (reference_cores < 100.0) scaled.core_feed *= 100.0 / reference_cores;  // few cores take in more each
+    scaled.core_rate = device.peak(DataType::bf16) * (decode_matrix_share / cores_of(device));
     return scaled;
 }
 

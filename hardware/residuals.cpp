@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t residual_neighbours = 6;
 // Squared distance (in octaves of the dimensions) at which a point counts as much as the physics alone.
 constexpr float residual_reach_squared = 16.0F;
-constexpr float residual_same_place = 1e-6F;
+constexpr float residual_same_place = 1e-5F;  // places are stored to a thousandth of an octave
 
 struct Neighbour {
     float distance_squared;
