@@ -57,6 +57,9 @@ struct Fabric {
     std::vector<LinkId> nic_tx, nic_rx;                      // per rank: its share of the node's NICs
     std::vector<LinkId> leaf_up, leaf_down;                  // per leaf, if the topology has trunks; else empty
     std::vector<int> leaf_of;                                // per rank
+    ScaleUp wiring = ScaleUp::switched;                      // inside one scale-up domain
+    std::vector<int> torus;                                  // its dimensions if wired as a torus; else empty
+    int nodes_per_leaf = 0;                                  // that reach each other without trunks; 0: all
 };
 
 /// The shape of a group of ranks on a fabric.
@@ -93,11 +96,20 @@ Seconds collective_time(const Fabric& fabric, const Collective& collective, cons
 /// Where the price of a collective comes from: "measured, nccl 2.27.3 on h100-sxm", "datasheet", ...
 std::string collective_basis(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
 
+/// One cable (or bundle) of the network. The first vertices are its end points (nodes; devices on a torus), the rest
+/// switches.
+struct Cable {
+    int from = 0;
+    int to = 0;
+    BytesPerSecond bandwidth;   // each direction
+};
+
 /// One entry of the table of topologies.
 struct Topology {
     std::string_view name;
     std::string_view doc;
     Result<Fabric> (*build)(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);
+    std::vector<Cable> (*cables)(const FabricSpec&, const Node&, const Fabric& built);   // the graph, on demand
 };
 std::span<const Topology> topologies();
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "network/fabric.hpp"
+#include "network/filling.hpp"
 
 #include <cstdint>
 #include <span>
@@ -24,8 +25,9 @@ struct FlowUpdate {
 /// Time is in picoseconds and never goes back. In each instant: any number of start() and complete(), then one
 /// settle(), then the caller schedules an event for every update and hands it to complete() when its time comes.
 ///
-/// Fairness: where a link is short, the flows on it get equal shares of its bytes (each flow's progress is weighted by
-/// its heaviest load). A link whose flows could all run at their own limit binds nobody and joins no component.
+/// Fairness: where a link is short, the flows whose slowest link it is get equal shares of its bytes (each flow's weight
+/// is the rate that its links would let it have alone). A link whose flows could all run at their own limit binds nobody
+/// and joins no component.
 class FluidNetwork {
   public:
     /// `bandwidth` by link id, all positive.
@@ -33,8 +35,9 @@ class FluidNetwork {
 
     /// Begins a flow of `size` bytes of progress (0: done at once, at the next settle). `rate_max` > 0 and finite;
     /// loads ascending by link, none twice, all positive. Flow ids are used again once their flow is complete.
+    /// `weight` of its share of a short link; 0: 1 / its heaviest load, which gives every flow equal bytes there.
     FlowId start(std::int64_t now_ps, Bytes size, BytesPerSecond rate_max, std::span<const LinkLoad> loads,
-                 std::uint64_t tag);
+                 std::uint64_t tag, double weight = 0.0);
 
     /// Gives every flow touched since the last settle its rate; appends the flows whose completion moved, ascending by
     /// flow id.
@@ -43,6 +46,9 @@ class FluidNetwork {
     /// Ends `flow` if `version` is its latest and says false if the event is stale (rate changed since, or already
     /// complete). Checks that all its bytes have arrived.
     bool complete(FlowId flow, std::uint32_t version, std::int64_t now_ps);
+
+    /// Takes an active flow out before it is done; returns the progress that it still had to make.
+    Bytes stop(FlowId flow, std::int64_t now_ps);
 
     [[nodiscard]] std::size_t active() const { return active_; }
     /// Flows whose rate was found again since construction: what sharing costs.
@@ -64,7 +70,7 @@ class FluidNetwork {
         double remaining = 0.0;            // at last_ps
         double rate = 0.0;
         double rate_max = 0.0;
-        double weight = 1.0;               // of the fair share: 1 / heaviest load
+        double weight = 1.0;               // of the fair share: what its links allow it alone
         std::int64_t last_ps = 0;
         std::int64_t completion_ps = 0;
         std::uint64_t tag = 0;
@@ -86,8 +92,10 @@ class FluidNetwork {
     [[nodiscard]] bool is_short(const LinkState& link) const;
     void mark_dirty(LinkId link);
     void advance(Flow& flow, std::int64_t now_ps);
-    void collect_component(FlowId seed, std::int64_t now_ps);
-    void solve_component();
+    void collect_component(FlowId seed);
+    void visit_flow(FlowId flow);
+    void solve_component(std::int64_t now_ps, std::vector<FlowUpdate>& changed);
+    void leave_links(FlowId id);
     void assign_rate(FlowId id, double rate, std::int64_t now_ps, std::vector<FlowUpdate>& changed);
 
     std::vector<LinkState> links_;
@@ -96,6 +104,7 @@ class FluidNetwork {
     std::vector<LinkId> dirty_;
     std::vector<FlowId> component_flows_;  // scratch, kept to save allocations
     std::vector<LinkId> component_links_;
+    FillingProblem component_;
     std::vector<double> component_rates_;
     std::size_t active_ = 0;
     std::uint64_t solved_flows_ = 0;

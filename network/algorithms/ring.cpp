@@ -1,0 +1,143 @@
+// The ring: every rank hands on to the next, in chunks; bandwidth-optimal and n - 1 steps deep per pass.
+// Patarasuk & Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", JPDC 69(2), 2009.
+#include "network/algorithms/algorithms.hpp"
+#include "network/link_rates.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+
+namespace {
+
+/// One row of the library's tuning table: base and hop latency inside a domain, microseconds (NCCL 2.30.7
+/// src/graph/tuning.cc:149-176).
+struct RingTuning {
+    double base;
+    double hop;
+};
+constexpr RingTuning ring_tuning_ll{6.6e-6, 0.6e-6};
+constexpr RingTuning ring_tuning_simple{8.4e-6, 3.4e-6};
+
+struct RingProtocol {
+    double start;        // s, beyond the common base
+    double step;         // s, per hop inside a domain
+    double efficiency;   // of the scale-up link
+    double share;        // of Simple's rate, between domains (tuning.cc:289-450: LL half, LL128 0.92)
+    double hop_ratio;    // of the network hop latency
+};
+
+struct RingVolume {
+    double sent;         // bytes through each rank's port per byte of the collective
+    double moved;        // the same with the rank's own local pass
+};
+
+RingVolume ring_volume(const CollectiveCase& c) {
+    const double n = c.shape.ranks;
+    // A pipelined broadcast or reduction passes every byte over every edge once.
+    if (c.collective.kind == CollectiveKind::broadcast || c.collective.kind == CollectiveKind::reduce) return {1.0, 1.0};
+    const double steps = c.passes * (n - 1.0);
+    return {steps / n, (steps + c.parameters.local_pass) / n};
+}
+
+CollectivePrice ring_inside(const CollectiveCase& c, const RingProtocol& protocol, double fill) {
+    const RingVolume volume = ring_volume(c);
+    CollectivePrice price;
+    price.algorithm = "ring";
+    price.latency = c.parameters.base.si() + protocol.start + c.passes * c.hops * protocol.step + fill;
+    price.size = c.bytes;
+    price.rate_max = protocol.efficiency * c.link_rate / (volume.moved * c.reduce_slowdown);
+    price.scale_up_load = volume.sent;
+    return price;
+}
+
+double ring_rank(const CollectiveCase& c, const RingTuning& tuning, double rate) {
+    return tuning.base + c.passes * c.hops * tuning.hop + c.bytes * ring_volume(c).sent / rate;
+}
+
+void ring_offers_inside(const CollectiveCase& c, OfferList& list) {
+    const CollectiveParameters& p = c.parameters;
+    const double bus = p.tuning_bus_share * c.link_rate;
+    const double fill = p.simple_fill.si() * ring_volume(c).sent * c.bytes / (c.bytes + p.simple_fill_half.si());
+    list.add(ring_inside(c, {p.simple_start.si(), p.simple_step.si(), p.simple_efficiency, 1.0, simple_hop_ratio}, fill),
+             ring_rank(c, ring_tuning_simple, bus));
+    if (p.ll_efficiency <= 0.0) return;
+    CollectivePrice quick = ring_inside(c, {0.0, p.ll_step.si(), p.ll_efficiency, 0.5, 1.0}, 0.0);
+    if (p.ll128_efficiency > 0.0) {
+        quick = smooth_minimum(quick, ring_inside(c, {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92,
+                                                      ll128_hop_ratio}, 0.0));
+    }
+    list.add(quick, ring_rank(c, ring_tuning_ll, std::min(p.tuning_ll_share * c.link_rate, 0.5 * bus)));
+}
+
+/// Loads of a ring that enters and leaves each domain once per pass, over all ports of the group there.
+void ring_loads_across(const CollectiveCase& c, double port_overhead, CollectivePrice& price) {
+    const double n = c.shape.ranks;
+    const double sent = ring_volume(c).sent;
+    price.scale_up_load = sent * (1.0 - c.shape.domains / n);
+    price.port_load = sent * port_overhead;
+}
+
+CollectivePrice ring_across(const CollectiveCase& c, const RingProtocol& protocol) {
+    const int net_hops = c.shape.domains - 1;
+    const int inner_hops = c.shape.ranks - 1 - net_hops;
+    CollectivePrice price;
+    price.algorithm = "ring";
+    price.latency = c.parameters.base.si() + protocol.start +
+                    c.passes * (inner_hops * protocol.step + net_hops * protocol.hop_ratio * c.fabric.net_hop.si());
+    price.size = c.bytes;
+    ring_loads_across(c, 1.0 / protocol.share, price);
+    price.rate_max = limit_across(c, protocol.share * c.parameters.simple_efficiency * c.link_rate /
+                                         (ring_volume(c).moved * c.reduce_slowdown), price.port_load);
+    return price;
+}
+
+/// All-gather and reduce-scatter between domains, as trainings were found to pay for them: 14 us, 1.9 us a hop inside
+/// and 4 us (InfiniBand) across, 0.8 of the link (NCCL 2.30.7 src/graph/tuning.cc:149-176, ring LL128; shares fitted to
+/// published trainings).
+CollectivePrice ring_gather_across(const CollectiveCase& c) {
+    const int net_hops = c.shape.domains - 1;
+    const int inner_hops = c.shape.ranks - 1 - net_hops;
+    CollectivePrice price;
+    price.algorithm = "ring";
+    price.latency = 14e-6 + inner_hops * 1.9e-6 + net_hops * ring_gather_hop_ratio * c.fabric.net_hop.si();
+    price.size = c.bytes;
+    ring_loads_across(c, port_payload_share / c.parameters.gather_port_share, price);
+    price.rate_max = limit_across(c, 0.8 * c.link_rate / (ring_volume(c).moved * c.reduce_slowdown), price.port_load);
+    return price;
+}
+
+bool is_ring_kind(CollectiveKind kind) {
+    return kind != CollectiveKind::all_to_all && kind != CollectiveKind::send_recv;
+}
+
+}  // namespace
+
+void offer_ring(const CollectiveCase& c, OfferList& list) {
+    if (!is_ring_kind(c.collective.kind)) return;
+    if (c.shape.domains == 1) return ring_offers_inside(c, list);
+    if (c.collective.kind != CollectiveKind::all_reduce && c.collective.kind != CollectiveKind::barrier) {
+        list.add(ring_gather_across(c), 0.0);
+        return;
+    }
+    const CollectiveParameters& p = c.parameters;
+    const RingProtocol protocols[] = {
+        {0.0, p.ll_step.si(), p.ll_efficiency, 0.5, 1.0},
+        {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92, ll128_hop_ratio},
+        {p.simple_start.si(), p.simple_step.si(), p.simple_efficiency, 1.0, simple_hop_ratio},
+    };
+    for (const RingProtocol& protocol : protocols) {
+        if (protocol.efficiency > 0.0) list.add_fastest(c, ring_across(c, protocol));
+    }
+}
+
+void lay_ring(const GroupOnFabric& group, const CollectivePrice& price, std::vector<LinkLoad>& loads) {
+    lay_scale_up(group, price.scale_up_load, loads);
+    lay_ports(group, price.port_load, loads);
+    if (!crosses_trunks(group)) return;
+    TrunkLoads trunks;
+    const std::size_t domains = group.domains.size();
+    for (std::size_t i = 0; i < domains; ++i) load_trunks(group, i, (i + 1) % domains, price.port_load, trunks);
+    add_trunks(group.fabric, trunks, loads);
+}
+
+}  // namespace orrery

@@ -1,0 +1,51 @@
+// What the files under network/topologies share: a validated fabric without trunks, and the sizes of switched networks.
+#pragma once
+
+#include "network/fabric.hpp"
+
+#include <vector>
+
+namespace orrery {
+
+/// Checks what every topology needs and lays the links of every rank; all problems at once, with JSON pointers into a
+/// scenario. No trunks, every node within reach of every other.
+Result<Fabric> bare_fabric(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up);
+
+/// Rate of one network port: the specification's, else the node's.
+BytesPerSecond port_bandwidth(const FabricSpec& spec, const Node& node);
+
+/// Sizes of a folded Clos network of equal switches (Leiserson, IEEE Trans. Computers C-34(10), 1985).
+struct ClosPlan {
+    int switch_ports = 64;
+    int leaf_down = 32;        // ports of a leaf towards nodes
+    int leaf_up = 32;
+    int leaves = 1;
+    int tiers = 1;             // 1: a single switch per leaf's worth of nodes; 3: with a core
+    bool fits = true;          // three tiers hold it
+    long long ports_max = 0;   // end ports that three tiers hold
+};
+/// Plan for `end_ports` cables from nodes to leaves.
+ClosPlan clos_plan(const FabricSpec& spec, const Node& node, long long end_ports);
+
+/// The problem of a cluster that three tiers cannot hold.
+Problem too_many_ports(const FabricSpec& spec, const Node& node, int nodes, const ClosPlan& plan);
+
+/// Sets leaves of `nodes_per_leaf` nodes and `rails` leaves per such group; with oversubscription above 1 also their
+/// trunks (a trunk as fast as the ports below it can never be what is short).
+void add_leaves(const FabricSpec& spec, const Node& node, int nodes_per_leaf, int rails, Fabric& fabric);
+
+/// Adds the cables between leaves and above for `plan`; `uplink` of each leaf is spread over all spines. Leaves are the
+/// vertices first_leaf .. first_leaf + leaves - 1.
+void add_upper_tiers(const ClosPlan& plan, int first_leaf, int leaves, BytesPerSecond uplink, std::vector<Cable>& cables);
+
+// One file each under network/topologies.
+Result<Fabric> build_single_node(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);
+std::vector<Cable> cables_single_node(const FabricSpec&, const Node&, const Fabric&);
+Result<Fabric> build_rail_optimized(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);
+std::vector<Cable> cables_rail_optimized(const FabricSpec&, const Node&, const Fabric&);
+Result<Fabric> build_fat_tree(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);
+std::vector<Cable> cables_fat_tree(const FabricSpec&, const Node&, const Fabric&);
+Result<Fabric> build_torus(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);
+std::vector<Cable> cables_torus(const FabricSpec&, const Node&, const Fabric&);
+
+}  // namespace orrery
