@@ -1,0 +1,132 @@
+// Activation memory: per layer by formula, per rank by walking its schedule.
+#include "models/activation_memory.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace orrery {
+namespace {
+
+// Bytes per logit: the fp32 softmax is kept from forward to backward; 16-bit logits and their fp32 gradient live while the
+// head runs. Together the 10 bytes that published peaks show.
+constexpr double kept_per_logit = 4.0;
+constexpr double working_per_logit = 6.0;
+
+// What eager stacks keep beyond the textbook layer, in bytes per T h / tensor: fp32 copies in norms, rotated copies of
+// queries and keys. From one- and two-layer profiles shipped with Hetu-Galvatron (Llama 2 7B, bf16): 27 with tensor 1,
+// 31 with tensor 2 to 8.
+constexpr double eager_layer_bytes = 30.0;
+
+double elements(std::int64_t rows, std::int64_t width) { return static_cast<double>(rows) * static_cast<double>(width); }
+
+/// Rows that routed experts keep: sorted input, inner values, output before it is summed; then the shared experts.
+double expert_activations(const Architecture& a, const LayerShape& s, double inner) {
+    const double routed = elements(s.expert_rows, s.hidden) * 2.0 + inner * elements(s.expert_rows, a.expert_ffn);
+    const double shared = inner * elements(s.tokens, a.shared_experts * std::int64_t{1} * a.expert_ffn) / s.tensor;
+    return s.element_bytes * (routed + shared);
+}
+
+/// What one pass of a chunk keeps, and what it needs besides while it runs.
+struct ChunkActivations {
+    double layers = 0.0;         // kept by decoder layers
+    double head = 0.0;           // kept by the head
+    double recomputed = 0.0;     // one whole layer while it is done again
+    bool has_layers = false;
+    bool has_head = false;
+    [[nodiscard]] double kept() const { return layers + head; }
+};
+
+struct LayerSizes {
+    double dense;
+    double expert;
+    double input;   // the residual stream of one micro-batch on one rank
+    double logits;  // count
+};
+
+ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, const LayerSizes& sizes) {
+    ChunkActivations sum;
+    for (const LayerRun& run : chunk) {
+        const LayerGraph& kind = graph.kinds[static_cast<std::size_t>(run.kind)];
+        if (kind.is_decoder_layer) {
+            const double whole = kind.expert_parameters > 0.0 ? sizes.expert : sizes.dense;
+            sum.layers += run.count * (kind.is_recomputed ? sizes.input : whole);
+            if (kind.is_recomputed) sum.recomputed = std::max(sum.recomputed, whole - sizes.input);
+            sum.has_layers = true;
+        } else if (kind.name == "head") {
+            sum.head = 2.0 * sizes.input + kept_per_logit * sizes.logits;
+            sum.has_head = true;
+        }
+    }
+    return sum;
+}
+
+/// Keeps the larger of two moments.
+void take_larger(ActivationPeak& peak, double activations, Bytes weights, Bytes gradients) {
+    const Bytes held = Bytes::from_si(activations);
+    if (held + weights + gradients > peak.activations + peak.weights + peak.gradients) peak = {held, weights, gradients};
+}
+
+ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActivations>& chunks, double logits,
+                           const GatheredBytes& gathered) {
+    double held = 0.0;
+    ActivationPeak peak;
+    for (const SchedulePass& pass : stage.passes) {
+        const ChunkActivations& chunk = chunks[static_cast<std::size_t>(pass.chunk)];
+        if (!pass.backward) held += chunk.kept();
+        if (chunk.has_head) {
+            take_larger(peak, held + working_per_logit * logits, gathered.head_weights,
+                        pass.backward ? gathered.head_gradients : Bytes{});
+        }
+        if (chunk.has_layers) {
+            take_larger(peak, held - chunk.head + (pass.backward ? chunk.recomputed : 0.0), gathered.layer_weights,
+                        pass.backward ? gathered.layer_gradients : Bytes{});
+        }
+        if (pass.backward) held -= chunk.kept();
+    }
+    return peak;
+}
+
+}  // namespace
+
+Bytes layer_activations(const Architecture& a, const LayerShape& s, const FrameworkProfile& framework,
+                        bool expert_layer) {
+    const double stream = elements(s.norm_tokens(), s.hidden);
+    const double inner = is_gated(a.activation) ? 4.0 : 2.0;
+    const double norms = a.parallel_block && !a.split_norms ? 1.0 : 2.0;
+    double values = (a.parallel_block ? 1.0 : 2.0) * stream + norms * stream;     // residuals and what the norms give
+    values += elements(s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size);       // queries, keys, values
+    values += elements(s.tokens, s.heads * s.head_size);                          // what attention gives
+    if (a.post_norms) values += 2.0 * stream;
+    if (!expert_layer) values += inner * elements(s.tokens, s.ffn);
+    double bytes = s.element_bytes * values;
+    if (expert_layer) bytes += expert_activations(a, s, inner);
+    if (s.dropout) bytes += 2.0 * stream;  // one byte of mask at two places
+    if (s.flash) {
+        bytes += 4.0 * elements(s.tokens, s.heads);  // logarithm of the softmax's sum
+    } else if (!s.rematerializes_core) {
+        // Softmax, dropout mask and dropout's output: 5 bytes a score in 16 bit.
+        bytes += (2.0 * s.element_bytes + 1.0) * elements(s.batch * s.heads, s.queries) * static_cast<double>(s.sequence);
+    }
+    if (!framework.fused_kernels && s.flash) bytes += eager_layer_bytes * elements(s.tokens, s.hidden) / s.tensor;
+    return Bytes::from_si(bytes);
+}
+
+ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
+                               const StepGraph& graph, int stage, const GatheredBytes& gathered) {
+    const LayerShape shape = layer_shape(a, spec, framework);
+    const LayerSizes sizes{layer_activations(a, shape, framework, false).si(),
+                           a.experts > 0 ? layer_activations(a, shape, framework, true).si() : 0.0,
+                           shape.element_bytes * elements(shape.norm_tokens(), shape.hidden),
+                           elements(shape.tokens, shape.vocabulary)};
+    const StageGraph& rank = graph.stages[static_cast<std::size_t>(stage)];
+    std::vector<ChunkActivations> chunks;
+    chunks.reserve(rank.chunks.size());
+    for (const Chunk& chunk : rank.chunks) chunks.push_back(chunk_activations(graph, chunk, sizes));
+    ActivationPeak peak = walk_passes(rank, chunks, sizes.logits, gathered);
+    const Bytes sequence = Bytes::from_si(shape.element_bytes * elements(shape.tokens, shape.hidden));
+    if (shape.sequence_parallel) peak.activations += 2.0 * sequence;  // gathered input, gradient before it is scattered
+    peak.activations += 2.0 * graph.boundary_message;                 // one message received, one being sent
+    return peak;
+}
+
+}  // namespace orrery
