@@ -47,6 +47,27 @@ struct Device {
     /// Dense peak for a type; falls back to the widest type that can hold it (fp8 on a device without: bf16).
     /// Zero if the device cannot do it at all.
     [[nodiscard]] FlopPerSecond peak(DataType type) const;
+
+    /// What a catalogue file says, but for `matrix_peak` (one entry per number format).
+    static constexpr auto fields() {
+        using D = Device;
+        return std::tuple{
+            required_field("title", &D::title, any_value, "Name as people write it."),
+            required_field("kind", &D::kind, any_value, "What sort of processor it is."),
+            field("year", &D::year, {1950.0, 2100.0}, "Year of its introduction."),
+            field("vector_peak", &D::vector_peak, positive, "Dense fp32 rate outside the matrix units."),
+            field("memory_capacity", &D::memory_capacity, positive, "Memory of one device."),
+            field("memory_bandwidth", &D::memory_bandwidth, positive, "Rate of that memory."),
+            field("cache", &D::cache, positive, "Last level of cache on the chip."),
+            field("cores", &D::cores, count, "SMs, CUs, matrix engines or CPU cores."),
+            field("scale_up_bandwidth", &D::scale_up_bandwidth, positive,
+                  "All scale-up links of one device together, one direction."),
+            field("scale_up_domain", &D::scale_up_domain, count, "Devices that reach each other at that rate."),
+            field("host_bandwidth", &D::host_bandwidth, positive, "To the host, one direction."),
+            field("power_limit", &D::power_limit, positive, "Board or package limit."),
+            field("power_idle", &D::power_idle, positive, "Power without work."),
+        };
+    }
 };
 
 /// How a software stack uses the device, as deviations from an isolated, well-written kernel.

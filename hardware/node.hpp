@@ -34,6 +34,24 @@ struct Node {
     Watts power_max;                   // whole node, rated
     double measured_power_share = 0.0; // measured maximum over rated; 0: not known
     Usd price;                         // purchase; 0: not known
+
+    static constexpr auto fields() {
+        using N = Node;
+        return std::tuple{
+            required_field("title", &N::title, any_value, "Name as people write it."),
+            required_field("device", &N::device, any_value, "Catalogue name of its devices."),
+            required_field("devices", &N::devices, count, "How many of them."),
+            required_field("scale_up", &N::scale_up, any_value, "How devices reach each other inside."),
+            required_field("scale_up_domain", &N::scale_up_domain, count,
+                           "Devices that reach each other over scale-up links; may span nodes."),
+            required_field("nics", &N::nics, count, "Network ports."),
+            required_field("nic_bandwidth", &N::nic_bandwidth, positive, "Rate of one port, one direction."),
+            required_field("nic_kind", &N::nic_kind, any_value, "Kind of network; sets the hop latency."),
+            field("power_max", &N::power_max, positive, "Rated power of the whole node."),
+            field("measured_power_share", &N::measured_power_share, fraction, "Highest measured power over the rated."),
+            field("price", &N::price, positive, "Purchase price."),
+        };
+    }
 };
 
 /// Money, energy and facility of a plan. Rental counts everything; energy is reported beside it, not added to it.

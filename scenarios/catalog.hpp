@@ -20,7 +20,7 @@ struct CatalogFigure {
     std::string value;        // "3350 GB/s"
     std::string source;
     std::string date;
-    std::vector<std::string> alternatives;   // "3352 GB/s (source, date)": other sources, not used
+    std::vector<std::string> alternatives;   // "3352 GB/s (source, date)": other sources, not used; offers of a rent
 };
 
 /// One catalogue entry as text, for `list` and `show`.
@@ -42,9 +42,23 @@ struct CatalogLink {
     std::string kind;         // "infiniband", "roce", "efa", ...
     BytesPerSecond bandwidth; // one direction
     Seconds latency;          // one hop through NICs and a switch; 0: the kind's default
+
+    static constexpr auto fields() {
+        using L = CatalogLink;
+        return std::tuple{
+            required_field("title", &L::title, any_value, "Name as people write it."),
+            required_field("kind", &L::kind, any_value, "Kind of network; sets the hop latency where none is given."),
+            required_field("bandwidth", &L::bandwidth, positive, "Rate in one direction."),
+            field("latency", &L::latency, positive, "One hop through NICs and a switch."),
+        };
+    }
 };
 
 Result<Device> find_device(std::string_view name);       // with its calibration, if the repository has one
+/// A device's entry as it stands, without calibration, whether or not it says enough to be simulated.
+Result<Device> read_device_entry(std::string_view name);
+/// What a device lacks to be simulated ("no memory bandwidth"); empty if it can be.
+std::string missing_figures(const Device& device);
 Result<Node> find_node(std::string_view name);
 Result<CatalogLink> find_link(std::string_view name);
 Result<Architecture> find_model(std::string_view name_or_path);
