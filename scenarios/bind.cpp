@@ -14,6 +14,8 @@ namespace {
 // Largest integer up to which a double still tells neighbours apart (IEEE 754 binary64: 53 bits).
 constexpr double exact_max = 9007199254740992.0;
 
+constexpr double joules_per_kwh = 3.6e6;  // by definition: 1000 W for 3600 s
+
 void complain(const Slot& slot, std::string problem, std::string remedy, Problems& problems) {
     if (problems.size() < problems_max) problems.push_back({slot.place, std::move(problem), std::move(remedy)});
 }
@@ -42,7 +44,7 @@ std::string_view expected_number(Dimension dimension) {
 
 /// A number out of JSON or text, before its range is looked at.
 std::optional<double> number_of(const Json& json, Dimension dimension, const Slot& slot, Problems& problems) {
-    if (json.is_number()) return json.get<double>() * bare_unit(slot.name);
+    if (json.is_number()) return json.get<double>() / bare_divisor(slot.name);
     if (json.is_string()) {
         const auto& text = json.get_ref<const std::string&>();
         Result<double> parsed = parse_quantity(text, dimension);
@@ -72,18 +74,18 @@ std::optional<double> integral_number(const Json& json, const Slot& slot, Proble
     return std::nullopt;
 }
 
-bool check_range(double value, const Json& json, double unit, const Slot& slot, Problems& problems) {
+bool check_range(double value, const Json& json, double divisor, const Slot& slot, Problems& problems) {
     if (in_range(value, slot.range)) return true;
     Range shown = slot.range;
-    shown.min /= unit;
-    shown.max /= unit;
+    shown.min *= divisor;
+    shown.max *= divisor;
     complain(slot, "is " + quoted(json) + ", out of range", "write a value " + range_words(shown), problems);
     return false;
 }
 
 }  // namespace
 
-double bare_unit(std::string_view key) { return key.ends_with("_per_kwh") ? 1.0 / 3.6e6 : 1.0; }
+double bare_divisor(std::string_view key) { return key.ends_with("_per_kwh") ? joules_per_kwh : 1.0; }
 
 bool in_range(double value, const Range& range) {
     return (range.open_min ? value > range.min : value >= range.min) && value <= range.max;
@@ -92,7 +94,7 @@ bool in_range(double value, const Range& range) {
 std::optional<double> read_number(const Json& json, Dimension dimension, const Slot& slot, Problems& problems) {
     const Json& bare = bare_value(json, slot);
     const auto number = number_of(bare, dimension, slot, problems);
-    if (!number || !check_range(*number, bare, bare_unit(slot.name), slot, problems)) return std::nullopt;
+    if (!number || !check_range(*number, bare, bare_divisor(slot.name), slot, problems)) return std::nullopt;
     return number;
 }
 
@@ -119,7 +121,8 @@ std::optional<std::uint64_t> read_unsigned(const Json& json, const Slot& slot, P
 }
 
 std::optional<bool> read_bool(const Json& json, const Slot& slot, Problems& problems) {
-    if (json.is_boolean()) return json.get<bool>();
+    const Json& bare = bare_value(json, slot);
+    if (bare.is_boolean()) return bare.get<bool>();
     complain(slot, "is " + quoted(json) + " where true or false is expected", "write true or false, without quotes",
              problems);
     return std::nullopt;

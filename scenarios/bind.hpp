@@ -45,8 +45,9 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
-/// SI base units in one unit of a bare number under `key`: 1 but for prices per kWh (keys that end in "_per_kwh").
-double bare_unit(std::string_view key);
+/// What a bare number under `key` is divided by to be in SI base units: 1 but for prices per kWh (keys that end in
+/// "_per_kwh").
+double bare_divisor(std::string_view key);
 
 // Readers of single values: the value, or nothing and a problem added.
 std::optional<double> read_number(const Json& json, Dimension dimension, const Slot& slot, Problems& problems);
@@ -158,7 +159,7 @@ Json write_value(const T& value, std::string_view key) {
     } else if constexpr (NamedEnum<T>) {
         return Json(std::string(name_of(value)));
     } else if constexpr (is_quantity<T>) {
-        return Json(value.si() / bare_unit(key));
+        return Json(value.si() * bare_divisor(key));
     } else {
         return Json(value);
     }

@@ -24,59 +24,65 @@ constexpr Dimension money_dimension{0, 0, 0, 0, 1};
 constexpr Dimension rent_dimension{-1, 0, 0, 0, 1};
 constexpr Dimension energy_price_dimension{0, 0, 0, -1, 1};
 
+/// SI base units in one unit, as a quotient of whole numbers: 5 us is 5 / 1e6, and so rounded once, to what 5e-6 is.
+struct UnitFactor {
+    double above = 1.0;
+    double below = 1.0;
+};
+
 struct Unit {
     std::string_view name;
-    double factor;      // SI base units in one
+    UnitFactor factor;
     Dimension dimension;
     bool prefixes;      // k, M, G, .. may stand before it
 };
 
 // BIPM, The International System of Units, 9th edition, 2019, for the factors of minute, hour and day.
 constexpr auto units = std::to_array<Unit>({
-    {"s", 1.0, time_dimension, false},
-    {"sec", 1.0, time_dimension, false},
-    {"second", 1.0, time_dimension, false},
-    {"seconds", 1.0, time_dimension, false},
-    {"ms", 1e-3, time_dimension, false},
-    {"us", 1e-6, time_dimension, false},
-    {"\xC2\xB5s", 1e-6, time_dimension, false},  // micro sign
-    {"\xCE\xBCs", 1e-6, time_dimension, false},  // Greek mu
-    {"ns", 1e-9, time_dimension, false},
-    {"ps", 1e-12, time_dimension, false},
-    {"min", 60.0, time_dimension, false},
-    {"minute", 60.0, time_dimension, false},
-    {"minutes", 60.0, time_dimension, false},
-    {"h", 3600.0, time_dimension, false},
-    {"hour", 3600.0, time_dimension, false},
-    {"hours", 3600.0, time_dimension, false},
-    {"day", 86400.0, time_dimension, false},
-    {"days", 86400.0, time_dimension, false},
-    {"week", 604800.0, time_dimension, false},
-    {"weeks", 604800.0, time_dimension, false},
-    {"Hz", 1.0, frequency_dimension, true},
-    {"B", 1.0, bytes_dimension, true},
-    {"byte", 1.0, bytes_dimension, false},
-    {"bytes", 1.0, bytes_dimension, false},
-    {"b", 0.125, bytes_dimension, true},
-    {"bit", 0.125, bytes_dimension, true},
-    {"bits", 0.125, bytes_dimension, true},
-    {"Bps", 1.0, rate_dimension, true},
-    {"bps", 0.125, rate_dimension, true},
-    {"FLOP", 1.0, flop_dimension, true},
-    {"FLOPs", 1.0, flop_dimension, true},
-    {"OP", 1.0, flop_dimension, true},
-    {"OPs", 1.0, flop_dimension, true},
-    {"FLOPS", 1.0, flops_dimension, true},
-    {"OPS", 1.0, flops_dimension, true},
-    {"J", 1.0, energy_dimension, true},
-    {"Wh", 3600.0, energy_dimension, true},
-    {"W", 1.0, power_dimension, true},
-    {"mW", 1e-3, power_dimension, false},
-    {"USD", 1.0, money_dimension, false},
-    {"$", 1.0, money_dimension, false},
-    {"$k", 1e3, money_dimension, false},
-    {"$M", 1e6, money_dimension, false},
-    {"$B", 1e9, money_dimension, false},
+    {"s", {1.0}, time_dimension, false},
+    {"sec", {1.0}, time_dimension, false},
+    {"second", {1.0}, time_dimension, false},
+    {"seconds", {1.0}, time_dimension, false},
+    {"ms", {1.0, 1e3}, time_dimension, false},
+    {"us", {1.0, 1e6}, time_dimension, false},
+    {"\xC2\xB5s", {1.0, 1e6}, time_dimension, false},  // micro sign
+    {"\xCE\xBCs", {1.0, 1e6}, time_dimension, false},  // Greek mu
+    {"ns", {1.0, 1e9}, time_dimension, false},
+    {"ps", {1.0, 1e12}, time_dimension, false},
+    {"min", {60.0}, time_dimension, false},
+    {"minute", {60.0}, time_dimension, false},
+    {"minutes", {60.0}, time_dimension, false},
+    {"h", {3600.0}, time_dimension, false},
+    {"hour", {3600.0}, time_dimension, false},
+    {"hours", {3600.0}, time_dimension, false},
+    {"day", {86400.0}, time_dimension, false},
+    {"days", {86400.0}, time_dimension, false},
+    {"week", {604800.0}, time_dimension, false},
+    {"weeks", {604800.0}, time_dimension, false},
+    {"Hz", {1.0}, frequency_dimension, true},
+    {"B", {1.0}, bytes_dimension, true},
+    {"byte", {1.0}, bytes_dimension, false},
+    {"bytes", {1.0}, bytes_dimension, false},
+    {"b", {1.0, 8.0}, bytes_dimension, true},
+    {"bit", {1.0, 8.0}, bytes_dimension, true},
+    {"bits", {1.0, 8.0}, bytes_dimension, true},
+    {"Bps", {1.0}, rate_dimension, true},
+    {"bps", {1.0, 8.0}, rate_dimension, true},
+    {"FLOP", {1.0}, flop_dimension, true},
+    {"FLOPs", {1.0}, flop_dimension, true},
+    {"OP", {1.0}, flop_dimension, true},
+    {"OPs", {1.0}, flop_dimension, true},
+    {"FLOPS", {1.0}, flops_dimension, true},
+    {"OPS", {1.0}, flops_dimension, true},
+    {"J", {1.0}, energy_dimension, true},
+    {"Wh", {3600.0}, energy_dimension, true},
+    {"W", {1.0}, power_dimension, true},
+    {"mW", {1.0, 1e3}, power_dimension, false},
+    {"USD", {1.0}, money_dimension, false},
+    {"$", {1.0}, money_dimension, false},
+    {"$k", {1e3}, money_dimension, false},
+    {"$M", {1e6}, money_dimension, false},
+    {"$B", {1e9}, money_dimension, false},
 });
 
 struct Prefix {
@@ -90,10 +96,15 @@ constexpr auto prefixes = std::to_array<Prefix>({
     {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}, {"E", 1e18}, {"Z", 1e21}, {"Y", 1e24},
 });
 
-constexpr auto counts = std::to_array<Prefix>({
-    {"", 1.0}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"B", 1e9}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}, {"E", 1e18},
-    {"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}, {"%", 0.01},
-    {"thousand", 1e3}, {"million", 1e6}, {"billion", 1e9}, {"trillion", 1e12},
+struct CountWord {
+    std::string_view name;
+    UnitFactor factor;
+};
+
+constexpr auto count_words = std::to_array<CountWord>({
+    {"", {}}, {"k", {1e3}}, {"K", {1e3}}, {"M", {1e6}}, {"B", {1e9}}, {"G", {1e9}}, {"T", {1e12}}, {"P", {1e15}},
+    {"E", {1e18}}, {"Ki", {1024.0}}, {"Mi", {1048576.0}}, {"Gi", {1073741824.0}}, {"Ti", {1099511627776.0}},
+    {"thousand", {1e3}}, {"million", {1e6}}, {"billion", {1e9}}, {"trillion", {1e12}}, {"%", {1.0, 100.0}},
 });
 
 struct DimensionWords {
@@ -146,7 +157,7 @@ std::string write_such_as(Dimension dimension) {
 }
 
 struct Scaled {
-    double factor;
+    UnitFactor factor;
     Dimension dimension;
 };
 
@@ -158,7 +169,7 @@ std::optional<Scaled> unit_named(std::string_view name) {
         if (name.substr(0, prefix.name.size()) != prefix.name) continue;
         for (const Unit& unit : units) {
             if (unit.prefixes && name.substr(prefix.name.size()) == unit.name) {
-                return Scaled{prefix.factor * unit.factor, unit.dimension};
+                return Scaled{{prefix.factor * unit.factor.above, unit.factor.below}, unit.dimension};
             }
         }
     }
@@ -175,16 +186,17 @@ std::optional<Scaled> unit_expression(std::string_view text) {
     if (slash == std::string_view::npos) return unit_named(text);
     const std::string_view above = without_blanks(text.substr(0, slash));
     const auto below = unit_named(without_blanks(text.substr(slash + 1)));
-    const auto numerator = above.empty() ? std::optional(Scaled{1.0, plain_number}) : unit_named(above);
+    const auto numerator = above.empty() ? std::optional(Scaled{{}, plain_number}) : unit_named(above);
     if (!numerator || !below) return std::nullopt;
-    return Scaled{numerator->factor / below->factor, divided(numerator->dimension, below->dimension)};
+    return Scaled{{numerator->factor.above * below->factor.below, numerator->factor.below * below->factor.above},
+                  divided(numerator->dimension, below->dimension)};
 }
 
 /// A factor for `unit` where `dimension` is expected.
-Result<double> factor_of(std::string_view unit, Dimension dimension, std::string_view text) {
+Result<UnitFactor> factor_of(std::string_view unit, Dimension dimension, std::string_view text) {
     if (dimension == plain_number) {
-        for (const Prefix& entry : counts) {
-            if (entry.name == unit) return entry.factor;
+        for (const CountWord& word : count_words) {
+            if (word.name == unit) return word.factor;
         }
         return Problem{"", "is " + quoted_text(text) + ", and a plain number is expected",
                        "write a number, such as 128, or with k, M, B or T, such as \"15 T\""};
@@ -244,9 +256,9 @@ Result<double> parse_quantity(std::string_view text, Dimension dimension) {
     }
     std::string with_dollar;
     if (dollar_first) unit = with_dollar = "$" + std::string(unit);
-    const Result<double> factor = factor_of(unit, dimension, text);
+    const Result<UnitFactor> factor = factor_of(unit, dimension, text);
     if (!factor) return factor.problems();
-    const double value = number * *factor;
+    const double value = number * factor->above / factor->below;
     if (!std::isfinite(value)) {
         return Problem{"", "is " + quoted_text(text) + ", beyond what a number can hold", "check the exponent"};
     }

@@ -1,0 +1,92 @@
+// The reader of scenarios: layers, values, names and cross-checks, every mistake reported at its place.
+#include "scenarios/scenario.hpp"
+
+#include "scenarios/bind.hpp"
+#include "scenarios/nearest.hpp"
+#include "scenarios/overlay.hpp"
+#include "scenarios/scenario_checks.hpp"
+#include "scenarios/sha256.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+namespace orrery {
+namespace {
+
+constexpr std::array<std::string_view, 6> later_kinds{"serving", "edge", "data-loading", "jobs", "collective", "graph"};
+
+/// Takes "kind" out of the workload; false where the rest of the block cannot be read as a training.
+bool take_training_kind(Json& values, Problems& problems) {
+    const auto workload = values.find("workload");
+    if (workload == values.end() || !workload->is_object()) return true;  // read_fields() reports it
+    const std::string place = "/workload/kind";
+    const auto found = workload->find("kind");
+    if (found == workload->end()) {
+        problems.push_back({place, "is missing", "write \"kind\": \"training\""});
+        return true;
+    }
+    const Json kind = *found;
+    workload->erase("kind");
+    if (kind == "training") return true;
+    const bool is_later = kind.is_string() && std::find(later_kinds.begin(), later_kinds.end(),
+                                                        kind.get_ref<const std::string&>()) != later_kinds.end();
+    if (is_later) {
+        problems.push_back({place, "is " + quoted(kind) + ", which is not in this version",
+                            "write \"training\", the kind that is"});
+        return false;
+    }
+    const std::string wanted = kind.is_string() ? kind.get<std::string>() : std::string();
+    problems.push_back({place, "is " + quoted(kind) + ", which is no kind of workload",
+                        nearest_remedy(wanted, {"training"})});
+    return true;
+}
+
+/// Ranges for a search mean nothing to a single run.
+void refuse_search(Json& values, Problems& problems) {
+    if (values.erase("search") == 0) return;
+    problems.push_back({"/search", "is not in this version", "remove it, or use \"orrery sweep --over PATH=V1,V2\""});
+}
+
+bool has_data_degree(const Json& values) {
+    const Json* at = &values;
+    for (const char* step : {"workload", "parallelism", "data"}) {
+        if (!at->is_object()) return false;
+        const auto found = at->find(step);
+        if (found == at->end()) return false;
+        at = &*found;
+    }
+    return true;
+}
+
+}  // namespace
+
+Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings) {
+    const Result<Overlay> overlay = read_overlay(file, settings);
+    if (!overlay) return overlay.problems();
+    Json values = overlay->values;
+    Problems problems;
+    Scenario scenario;
+    refuse_search(values, problems);
+    const bool data_given = has_data_degree(values);
+    const bool is_training = take_training_kind(values, problems);
+    if (!is_training) values["workload"] = Json::object();
+    read_fields(values, "", scenario, problems);
+    if (!is_training) {
+        // The block of another kind has other keys: nothing of it is missing.
+        std::erase_if(problems, [](const Problem& one) {
+            return one.place.starts_with("/workload/") && one.place != "/workload/kind";
+        });
+    } else {
+        scenario.directory = std::filesystem::path(file).parent_path().string();
+        check_scenario(scenario, data_given, problems);
+    }
+    if (!problems.empty()) {
+        for (Problem& one : problems) one.place = place_of(*overlay, one.place);
+        return problems;
+    }
+    scenario.sha256 = sha256(canonical_dump(overlay->values));
+    return scenario;
+}
+
+}  // namespace orrery

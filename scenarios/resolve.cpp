@@ -1,0 +1,89 @@
+// From names to values: everything that a scenario mentions, looked up in the catalogue, with the sources of its numbers.
+#include "scenarios/scenario.hpp"
+
+#include "scenarios/catalog.hpp"
+#include "scenarios/scenario_checks.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace orrery {
+namespace {
+
+/// Moves the problems of a failed look-up to `problems`; the value otherwise.
+template <class T>
+T value_or_problems(Result<T> result, Problems& problems) {
+    if (result) return std::move(result).value();
+    problems.insert(problems.end(), result.problems().begin(), result.problems().end());
+    return T{};
+}
+
+/// "h100-sxm: memory_bandwidth, memory_capacity: SOURCE", one line a source, in the order of the catalogue's keys.
+void add_sources(const std::string& name, std::vector<std::string>& sources) {
+    const Result<CatalogPage> page = show_catalog(name);
+    if (!page) return;
+    std::vector<std::pair<std::string, std::string>> keys_by_source;
+    for (const CatalogFigure& figure : page->figures) {
+        if (figure.source.empty()) continue;
+        const auto same = std::find_if(keys_by_source.begin(), keys_by_source.end(),
+                                       [&](const auto& entry) { return entry.first == figure.source; });
+        if (same == keys_by_source.end()) keys_by_source.emplace_back(figure.source, figure.key);
+        else same->second += ", " + figure.key;
+    }
+    for (const auto& [source, keys] : keys_by_source) sources.push_back(name + ": " + keys + ": " + source);
+}
+
+/// The fabric's specification with its link's own numbers where the user gives none, and the node as that link makes it.
+void apply_link(FabricSpec& spec, Node& node, Problems& problems) {
+    if (spec.link.empty()) return;
+    const CatalogLink link = value_or_problems(find_link(spec.link), problems);
+    if (spec.bandwidth.si() == 0.0) spec.bandwidth = link.bandwidth;
+    if (spec.latency.si() == 0.0) spec.latency = link.latency;
+    if (!link.kind.empty()) node.nic_kind = link.kind;
+}
+
+Device resolved_device(const Scenario& scenario, const std::string& name, Problems& problems) {
+    Device device = value_or_problems(find_device(name), problems);
+    if (scenario.cluster.calibration.empty()) return device;
+    const std::string file = located_file(scenario.cluster.calibration, scenario.directory);
+    device.calibration = std::make_shared<const Calibration>(value_or_problems(read_calibration(file), problems));
+    return device;
+}
+
+}  // namespace
+
+Result<ResolvedScenario> resolve(const Scenario& scenario) {
+    Problems problems;
+    ResolvedScenario resolved;
+    Cluster& cluster = resolved.cluster;
+    TrainingRun& run = resolved.run;
+    cluster.node = value_or_problems(find_node(scenario.cluster.node), problems);
+    if (!problems.empty()) return problems;
+    cluster.nodes = scenario.cluster.nodes;
+    cluster.faults = scenario.cluster.faults;
+    cluster.device = resolved_device(scenario, cluster.node.device, problems);
+    FabricSpec fabric = scenario.cluster.fabric;
+    apply_link(fabric, cluster.node, problems);
+    auto parameters = value_or_problems(find_collective_parameters(cluster.device), problems);
+    run.architecture = value_or_problems(find_model(located_model(scenario)), problems);
+    run.framework = value_or_problems(find_framework(framework_name(scenario.workload)), problems);
+    if (!problems.empty()) return problems;
+    cluster.fabric = value_or_problems(
+        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters), problems);
+    if (!problems.empty()) return problems;
+    run.spec = scenario.workload;
+    run.spec.framework = framework_name(scenario.workload);
+    run.economics = scenario.economics;
+    if (run.economics.device_hour.si() == 0.0) run.economics.device_hour = device_hour_price(cluster.device.name);
+    for (const std::string& name : {cluster.device.name, cluster.node.name, scenario.cluster.fabric.link,
+                                    run.spec.model, run.spec.framework}) {
+        if (!name.empty()) add_sources(name, resolved.sources);
+    }
+    if (!scenario.cluster.calibration.empty()) {
+        resolved.sources.push_back(cluster.device.name + ": calibration: " + scenario.cluster.calibration);
+    }
+    return resolved;
+}
+
+}  // namespace orrery

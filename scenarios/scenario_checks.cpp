@@ -1,0 +1,170 @@
+// Cross-checks of a scenario: names against the catalogue, degrees against devices, batches against degrees.
+#include "scenarios/scenario_checks.hpp"
+
+#include "models/plan_problems.hpp"
+#include "scenarios/bind.hpp"
+#include "scenarios/catalog.hpp"
+#include "scenarios/nearest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <system_error>
+
+namespace orrery {
+namespace {
+
+// Tables by device stay below a gigabyte, and ranks and products of a few of them far below 2^31.
+constexpr double devices_max = 1048576.0;
+
+constexpr const char* degrees_place = "/workload/parallelism";
+
+void add_problem(Problems& problems, std::string place, std::string problem, std::string remedy) {
+    if (problems.size() < problems_max) problems.push_back({std::move(place), std::move(problem), std::move(remedy)});
+}
+
+/// The problems of a look-up, at the key that gave the name; a file's own place goes into the message.
+void adopt_lookup(const Problems& found, const std::string& place, Problems& problems) {
+    for (const Problem& one : found) {
+        const bool is_in_file = one.place.find_first_of("./") != std::string::npos;
+        add_problem(problems, place, is_in_file ? "leads to " + one.place + ": " + one.problem : one.problem, one.remedy);
+    }
+}
+
+/// tensor * context * pipeline * data = devices; fills in `data` where it was not given.
+void check_degrees(Parallelism& p, bool data_given, const ClusterSpec& cluster, const Node& node, Problems& problems) {
+    const double devices = static_cast<double>(node.devices) * cluster.nodes;
+    if (devices > devices_max) {
+        add_problem(problems, "/cluster/nodes",
+                    fmt::format("makes {:.0f} devices, more than the {:.0f} that can be simulated", devices, devices_max),
+                    "take fewer nodes");
+        return;
+    }
+    const double one_replica = static_cast<double>(p.tensor) * p.context * p.pipeline;
+    const std::string degrees = fmt::format("tensor {} x context {} x pipeline {}", p.tensor, p.context, p.pipeline);
+    const std::string machine = fmt::format("{} nodes of {} have {:.0f} devices", cluster.nodes, node.devices, devices);
+    if (one_replica > devices) {
+        add_problem(problems, degrees_place, fmt::format("{} needs {:.0f} devices, and {}", degrees, one_replica, machine),
+                    "lower a degree or take more nodes");
+        return;
+    }
+    const auto replicas = static_cast<int>(devices / one_replica);
+    const double left_over = devices - replicas * one_replica;
+    if (!data_given && left_over == 0.0) p.data = replicas;
+    if (!data_given && left_over != 0.0) {
+        add_problem(problems, degrees_place,
+                    fmt::format("{} needs {:.0f} devices for each replica, and {}: {:.0f} left over", degrees,
+                                one_replica, machine, left_over),
+                    "choose degrees whose product divides the devices");
+        return;
+    }
+    const double ranks = one_replica * p.data;
+    if (ranks == devices) return;
+    add_problem(problems, pointer_to(degrees_place, "data"),
+                fmt::format("{} x data {} makes {:.0f} ranks, and {}: {:.0f} {}", degrees, p.data, ranks, machine,
+                            std::abs(ranks - devices), ranks > devices ? "too many" : "left over"),
+                left_over == 0.0 ? fmt::format("write \"data\": {}, or leave it out", replicas)
+                                 : fmt::format("choose degrees whose product is {:.0f}", devices));
+}
+
+template <class Slow>
+void check_slow(const std::vector<Slow>& slow, const std::string& place, double devices, Problems& problems) {
+    std::set<RankId> seen;
+    for (std::size_t i = 0; i < slow.size(); ++i) {
+        const std::string here = pointer_to(pointer_to(place, i), "rank");
+        if (slow[i].rank >= devices) {
+            add_problem(problems, here, fmt::format("is {}, outside the cluster of {:.0f}", slow[i].rank, devices),
+                        fmt::format("write a rank from 0 to {:.0f}", devices - 1));
+        } else if (!seen.insert(slow[i].rank).second) {
+            add_problem(problems, here, fmt::format("is {}, which is listed twice", slow[i].rank), "keep one of the two");
+        }
+    }
+}
+
+/// What later checks need of what the names stand for; nothing where there is no such name.
+struct NamedParts {
+    std::optional<Node> node;
+    std::optional<Architecture> architecture;
+};
+
+/// The value of a look-up of `name`, or its problems at `place`; nothing where there is no name to look up.
+template <class T>
+std::optional<T> looked_up(Result<T> (*find)(std::string_view), const std::string& name, const std::string& place,
+                           Problems& problems) {
+    if (name.empty()) return std::nullopt;
+    Result<T> found = find(name);
+    if (found) return std::move(found).value();
+    adopt_lookup(found.problems(), place, problems);
+    return std::nullopt;
+}
+
+void check_topology(const std::string& name, Problems& problems) {
+    std::vector<std::string> names;
+    for (const Topology& topology : topologies()) names.emplace_back(topology.name);
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    add_problem(problems, "/cluster/fabric/topology", "is \"" + name + "\", which is no topology",
+                nearest_remedy(name, names));
+}
+
+NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
+    NamedParts parts;
+    const ClusterSpec& cluster = scenario.cluster;
+    parts.node = looked_up(find_node, cluster.node, "/cluster/node", problems);
+    looked_up(find_link, cluster.fabric.link, "/cluster/fabric/link", problems);
+    check_topology(cluster.fabric.topology, problems);
+    parts.architecture = looked_up(find_model, located_model(scenario), "/workload/model", problems);
+    looked_up(find_framework, framework_name(scenario.workload), "/workload/framework", problems);
+    if (!cluster.calibration.empty()) {
+        const auto calibration = read_calibration(located_file(cluster.calibration, scenario.directory));
+        if (!calibration) adopt_lookup(calibration.problems(), "/cluster/calibration", problems);
+    }
+    return parts;
+}
+
+bool is_path(const std::string& name) { return name.find('/') != std::string::npos || name.ends_with(".json"); }
+
+}  // namespace
+
+void check_scenario(Scenario& scenario, bool data_given, Problems& problems) {
+    const bool values_hold = problems.empty();
+    const NamedParts parts = look_up_names(scenario, problems);
+    if (!values_hold) return;
+    const ClusterSpec& cluster = scenario.cluster;
+    if (parts.node) {
+        const double devices = static_cast<double>(parts.node->devices) * cluster.nodes;
+        check_slow(cluster.faults.slow_devices, "/cluster/faults/slow_devices", devices, problems);
+        check_slow(cluster.faults.slow_links, "/cluster/faults/slow_links", devices, problems);
+        check_degrees(scenario.workload.parallelism, data_given, cluster, *parts.node, problems);
+    }
+    if (!parts.architecture) return;
+    for (Problem& one : plan_problems(*parts.architecture, scenario.workload)) {
+        add_problem(problems, std::move(one.place), std::move(one.problem), std::move(one.remedy));
+    }
+}
+
+std::string located_file(const std::string& path, const std::string& scenario_directory) {
+    const std::filesystem::path given(path);
+    if (given.is_absolute()) return path;
+    std::error_code ignored;
+    for (const std::string& folder : {scenario_directory, data_directory()}) {
+        const std::filesystem::path candidate = std::filesystem::path(folder) / given;
+        if (std::filesystem::exists(candidate, ignored)) return candidate.string();
+    }
+    return path;
+}
+
+std::string located_model(const Scenario& scenario) {
+    const std::string& model = scenario.workload.model;
+    return is_path(model) ? located_file(model, scenario.directory) : model;
+}
+
+std::string framework_name(const TrainingSpec& spec) {
+    if (!spec.framework.empty()) return spec.framework;
+    return spec.parallelism.fsdp ? "pytorch-fsdp" : "megatron-core";
+}
+
+}  // namespace orrery

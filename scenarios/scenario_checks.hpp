@@ -1,0 +1,26 @@
+// What single values cannot show: whether the parts of a scenario go together.
+#pragma once
+
+#include "hardware/result.hpp"
+#include "scenarios/scenario.hpp"
+
+#include <string>
+
+namespace orrery {
+
+/// Looks up every name and adds what is not there to `problems`, with JSON pointers as places. Then, if no value had a
+/// problem of its own before (`problems` empty), derives an absent data-parallel degree (`data_given` false) from the
+/// devices and adds what does not go together.
+void check_scenario(Scenario& scenario, bool data_given, Problems& problems);
+
+/// Where a path in a scenario leads: as it is if absolute, else in the scenario's folder, else in the data directory;
+/// the path itself if there is no such file.
+std::string located_file(const std::string& path, const std::string& scenario_directory);
+
+/// The model's name or, where it is a path, that path located.
+std::string located_model(const Scenario& scenario);
+
+/// Name of the framework profile: the scenario's, or the default of its kind of parallelism.
+std::string framework_name(const TrainingSpec& spec);
+
+}  // namespace orrery
