@@ -13,6 +13,9 @@
 namespace orrery {
 namespace {
 
+// Key under which a model's file, otherwise a config.json as its authors publish it, says where it is from.
+constexpr const char* model_origin = "_orrery";
+
 /// A number or text of a catalogue file as people read it.
 std::string shown_value(const Json& value) {
     if (value.is_string()) return value.get<std::string>();
@@ -39,7 +42,7 @@ CatalogFigure figure_of(const std::string& key, const Json& json) {
 void add_figures(const Json& object, const std::string& prefix, CatalogPage& page) {
     for (const auto& [key, value] : object.items()) {
         const std::string name = prefix + key;
-        if (name == "title" || name == "name") continue;
+        if (name == "title" || name == "name" || name == model_origin) continue;
         if (name == "notes" && value.is_array()) {
             for (const Json& note : value) page.notes.push_back(shown_value(note));
         } else if (value.is_object() && value.contains("value")) {
@@ -56,7 +59,10 @@ void add_figures(const Json& object, const std::string& prefix, CatalogPage& pag
 std::string leading_peak(const Device& device) {
     for (const DataType type : {DataType::bf16, DataType::fp16, DataType::fp32, DataType::int8, DataType::fp4}) {
         const FlopPerSecond peak = device.matrix_peak[type];
-        if (peak.si() > 0.0) return format_flops(peak) + " " + std::string(name_of(type));
+        if (peak.si() == 0.0) continue;
+        std::string rate = format_flops(peak);
+        if (type == DataType::int8) rate.replace(rate.find("FLOP"), 4, "OP");
+        return rate + " " + std::string(name_of(type));
     }
     return "";
 }
@@ -135,6 +141,21 @@ std::string line_of(const CatalogKind& kind, const std::string& name) {
     return found->line(name);
 }
 
+/// Gives the figures of a model, which are its authors' own file, the origin of that file, and the counted parameters.
+void add_model_origin(const Json& json, const std::string& name, CatalogPage& page) {
+    if (const auto origin = json.find(model_origin); origin != json.end()) {
+        for (CatalogFigure& figure : page.figures) {
+            figure.source = text_member(*origin, "source");
+            figure.date = text_member(*origin, "date");
+        }
+    }
+    const Result<Architecture> model = find_model(name);
+    if (!model) return;
+    const ParameterCount count = count_parameters(*model);
+    page.figures.push_back({"parameters", format_count(count.total), "counted from the figures above", {}, {}});
+    page.figures.push_back({"parameters_active", format_count(count.active), "those that one token meets", {}, {}});
+}
+
 /// Rent of a device as one figure: the median in use, and every offer beside it.
 void add_rent(const std::string& device, CatalogPage& page) {
     const std::string file = existing_file("hardware/catalog/prices", device);
@@ -144,7 +165,8 @@ void add_rent(const std::string& device, CatalogPage& page) {
     CatalogFigure rent{"rent", fmt::format("{:.4g} USD/h", device_hour_price(device).si()),
                        "median of the on-demand offers below, or of the reserved ones where there are none", {}, {}};
     for (const Json& offer : (*json)["offers"]) {
-        const std::string who = text_member(offer, "provider") + " " + text_member(offer, "sku");
+        const std::string sku = text_member(offer, "sku");
+        const std::string who = text_member(offer, "provider") + (sku.empty() ? "" : " " + sku);
         rent.alternatives.push_back(
             with_source(offer, text_member(offer, "value") + " " + text_member(offer, "kind") + ", " + who));
     }
@@ -158,6 +180,7 @@ Result<CatalogPage> page_of(const CatalogKind& kind, const std::string& name) {
     if (!json) return json.problems();
     CatalogPage page{std::string(kind.name), name, line_of(kind, name), {}, {}};
     if (json->is_object()) add_figures(*json, "", page);
+    if (kind.name == "model") add_model_origin(*json, name, page);
     if (kind.name == "device") add_rent(name, page);
     return page;
 }
