@@ -20,6 +20,8 @@ class Calendar {
     [[nodiscard]] std::size_t size() const { return size_; }
 
     void add(const Event& event);
+    /// Whether an event is due at the time of the last one taken (or of `earliest`); never moves that time.
+    [[nodiscard]] bool has_due() const { return head_ < buckets_[0].size(); }
     /// Time of the earliest event; requires that there is one. From here on nothing earlier may be added.
     Picoseconds earliest();
     /// Takes the earliest event out, the one added first among equals.

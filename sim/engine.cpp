@@ -67,12 +67,12 @@ std::uint64_t Engine::events() const { return state_->events; }
 void Engine::State::drain_instant() {
     try {
         do {
-            while (!calendar.empty() && calendar.earliest() == now) {
+            while (calendar.has_due()) {
                 ++events;
                 (*handler)(calendar.take());
             }
             (*at_instant_end)();
-        } while (!calendar.empty() && calendar.earliest() == now);
+        } while (calendar.has_due());
     } catch (...) {
         failure = std::current_exception();
         return;

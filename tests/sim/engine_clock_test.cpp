@@ -37,6 +37,19 @@ TEST_CASE("an instant is closed once all its events are handled, and may be open
     CHECK(story == std::vector<int>{-1, 0, 1, -1, 2, -1});
 }
 
+TEST_CASE("what an instant's end schedules may come before everything that was pending", "[sim][engine]") {
+    // Method: 3 ps is scheduled at the end of instant 1 ps, while 100 ps is pending already.
+    Engine engine;
+    engine.schedule(1, 0, 0);
+    engine.schedule(100, 0, 1);
+    std::vector<Picoseconds> seen;
+    engine.run([&](const Event& event) { seen.push_back(event.at); },
+               [&] {
+                   if (engine.now() == 1) engine.schedule(3, 0, 2);
+               });
+    CHECK(seen == std::vector<Picoseconds>{1, 3, 100});
+}
+
 TEST_CASE("two thousand runs in one process each start at zero", "[sim][engine]") {
     // Method: every run must see the same times as the first; SystemC's own clock goes on behind them.
     for (int run = 0; run < 2000; ++run) {
