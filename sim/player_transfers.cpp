@@ -114,8 +114,10 @@ void Player::pause_rest(std::int32_t group) {
     if (!state.rest_moves) return;
     state.rest_moves = false;
     Play& rest = plays_[static_cast<std::size_t>(state.rests.front())];
-    rest.size = network_.stop(rest.flow, now_).si();
-    bytes_given_ -= rest.size;
+    const double left = network_.stop(rest.flow, now_).si();
+    bytes_given_ -= left;
+    bytes_left_ += rest.size - left;
+    rest.size = left;
 }
 
 }  // namespace orrery
