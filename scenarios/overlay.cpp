@@ -52,7 +52,7 @@ Problems add_file(const std::string& file, std::vector<std::string>& chain, std:
     }
     values.erase("extends");
     values.erase("$schema");
-    layers.push_back({file, std::move(values)});
+    layers.push_back({file, std::move(values), ""});
     return {};
 }
 
@@ -136,7 +136,9 @@ Problems apply_setting(const Setting& setting, const Key& root, Overlay& overlay
         above[*step] = std::move(trace);
         trace = std::move(above);
     }
-    overlay.layers.push_back({"", std::move(trace)});
+    std::string pointer = "/" + setting.path;
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    overlay.layers.push_back({"", std::move(trace), std::move(pointer)});
     return problems;
 }
 
@@ -190,7 +192,8 @@ std::string place_of(const Overlay& overlay, const std::string& pointer) {
     for (auto layer = overlay.layers.rbegin(); layer != overlay.layers.rend(); ++layer) {
         const bool is_setting = layer->origin.empty();
         if (own_file.empty() && !is_setting) own_file = layer->origin;
-        if (!has_value_at(layer->values, pointer)) continue;
+        const bool is_above = is_setting && pointer.size() < layer->pointer.size();  // not what the setting gave
+        if (is_above || !has_value_at(layer->values, pointer)) continue;
         if (!is_setting) return layer->origin + ":" + (pointer.empty() ? "/" : pointer);
         std::string path = pointer.empty() ? "" : pointer.substr(1);
         std::replace(path.begin(), path.end(), '/', '.');
