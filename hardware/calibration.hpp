@@ -6,6 +6,7 @@
 #include "hardware/units.hpp"
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -76,8 +77,10 @@ struct DecodeParameters {
     Seconds split_overhead;            // per wave of key splits
     double chunk = 512.0;              // keys per split at least
     double cache_speedup = 1.0;
-    double rows_per_block = 64.0;      // query heads of a group that share one reading of the keys; 1: none
-    FlopPerSecond core_rate = FlopPerSecond::from_si(1e13);  // arithmetic of one SM on single rows
+    FlopPerSecond core_rate = FlopPerSecond::from_si(1e13);    // arithmetic of one SM on the rows of a query group
+    double group_max = 1024.0;         // larger groups of query heads are not grouped: each head reads the keys itself
+    FlopPerSecond single_rate = FlopPerSecond::from_si(1e13);  // arithmetic of one SM on such a single row
+    double conversion_cost = 1.0;      // factor on arithmetic where keys are stored in another format than queries
     bool operator==(const DecodeParameters&) const = default;
     static constexpr auto fields() {
         using P = DecodeParameters;
@@ -88,8 +91,10 @@ struct DecodeParameters {
             field("split_overhead", &P::split_overhead, non_negative, "Cost of one wave of key splits."),
             field("chunk", &P::chunk, {1.0, 65536.0}, "Keys per split at least."),
             field("cache_speedup", &P::cache_speedup, {1.0, 64.0}, "Cache over memory bandwidth for resident keys."),
-            field("rows_per_block", &P::rows_per_block, {1.0, 1024.0}, "Query heads that share one reading of keys."),
-            field("core_rate", &P::core_rate, positive, "Arithmetic of one core on single query rows."),
+            field("core_rate", &P::core_rate, positive, "Arithmetic of one core on the rows of a query group."),
+            field("group_max", &P::group_max, {1.0, 1024.0}, "Query heads of a group that can share one reading of keys."),
+            field("single_rate", &P::single_rate, positive, "Arithmetic of one core on a single query row."),
+            field("conversion_cost", &P::conversion_cost, {1.0, 64.0}, "Factor on arithmetic where keys are converted."),
         };
     }
 };
@@ -125,9 +130,23 @@ struct FitQuality {
     std::int64_t rows_fitted = 0;
     double mean_error = 0.0;    // layer A alone, on rows not fitted
     double mean_error_with_residuals = 0.0;  // layers A and B, on rows not fitted
-    double median_error = 0.0;
-    double p90_error = 0.0;
+    double median_error = 0.0;  // layers A and B
+    double p90_error = 0.0;     // layers A and B
     bool operator==(const FitQuality&) const = default;
+    static constexpr auto fields() {
+        using Q = FitQuality;
+        return std::tuple{
+            field("table", &Q::table, any_value, "File name of the measurements."),
+            field("note", &Q::note, any_value, "What a reader of the errors must know."),
+            field("rows", &Q::rows, non_negative, "Rows of the table."),
+            field("rows_left_out", &Q::rows_left_out, non_negative, "Rows that cannot be what they say."),
+            field("rows_fitted", &Q::rows_fitted, non_negative, "Rows that the fit saw; the others judge it."),
+            field("mean_error", &Q::mean_error, non_negative, "Of the parameters alone."),
+            field("mean_error_with_residuals", &Q::mean_error_with_residuals, non_negative, "Of both layers."),
+            field("median_error", &Q::median_error, non_negative, "Of both layers."),
+            field("p90_error", &Q::p90_error, non_negative, "Of both layers."),
+        };
+    }
 };
 
 struct GemmCalibration {
@@ -140,6 +159,17 @@ struct GemmCalibration {
     std::vector<ResidualPoint> residuals;
     FitQuality quality;
     bool operator==(const GemmCalibration&) const = default;
+    /// All but the residual points, which a file writes in its own way.
+    static constexpr auto fields() {
+        using G = GemmCalibration;
+        return std::tuple{
+            required_field("type", &G::type, any_value, "Number format of the operands."),
+            field("library", &G::library, any_value, "Library, version and format that were measured."),
+            required_field("parameters", &G::parameters, any_value, "Of the tile model."),
+            field("quantise_launch", &G::quantise_launch, non_negative, "Launch of the quantise kernel in the rows."),
+            field("quality", &G::quality, any_value, "Errors on rows that the fit did not see."),
+        };
+    }
 };
 
 struct PrefillCalibration {
@@ -149,6 +179,16 @@ struct PrefillCalibration {
     std::vector<ResidualPoint> residuals;
     FitQuality quality;
     bool operator==(const PrefillCalibration&) const = default;
+    /// All but the residual points, which a file writes in its own way.
+    static constexpr auto fields() {
+        using C = PrefillCalibration;
+        return std::tuple{
+            field("type", &C::type, any_value, "Number format of the queries."),
+            field("library", &C::library, any_value, "Library, version and table that were measured."),
+            required_field("parameters", &C::parameters, any_value, "Of the prefill model."),
+            field("quality", &C::quality, any_value, "Errors on rows that the fit did not see."),
+        };
+    }
 };
 
 struct DecodeCalibration {
@@ -157,6 +197,15 @@ struct DecodeCalibration {
     std::vector<ResidualPoint> residuals;
     FitQuality quality;
     bool operator==(const DecodeCalibration&) const = default;
+    /// All but the residual points, which a file writes in its own way.
+    static constexpr auto fields() {
+        using C = DecodeCalibration;
+        return std::tuple{
+            field("library", &C::library, any_value, "Library and version that were measured."),
+            required_field("parameters", &C::parameters, any_value, "Of the decode model."),
+            field("quality", &C::quality, any_value, "Errors on rows that the fit did not see."),
+        };
+    }
 };
 
 /// Everything measured about one device. Empty parts fall back to the datasheet (layer C).

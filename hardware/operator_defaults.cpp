@@ -37,7 +37,7 @@ constexpr PrefillParameters prefill_of(double launch_us, double matrix, double m
 
 constexpr DecodeParameters decode_of(double launch_us, double memory, double core_gbps, double split_us, double chunk) {
     return {Seconds::from_si(launch_us * 1e-6), memory, BytesPerSecond::from_si(core_gbps * 1e9),
-            Seconds::from_si(split_us * 1e-6),  chunk,  1.5, 64.0};
+            Seconds::from_si(split_us * 1e-6),  chunk,  1.5};
 }
 
 constexpr StreamingParameters streaming_of(double launch_us, double memory) {
@@ -159,7 +159,7 @@ DecodeParameters scaled_decode(const Device& device) {
     const double reference_cores = defaults.padding > 0.0 ? 1.0 : cores_of(device);
     scaled.core_feed *= bandwidth_ratio(device, defaults);
     if (reference_cores < 100.0) scaled.core_feed *= 100.0 / reference_cores;  // few cores take in more each
-    scaled.core_rate = device.peak(DataType::bf16) * (decode_matrix_share / cores_of(device));
+    scaled.core_rate = scaled.single_rate = device.peak(DataType::bf16) * (decode_matrix_share / cores_of(device));
     return scaled;
 }
 

@@ -22,9 +22,9 @@ PrefillParameters prefill_parameters_of(const std::vector<double>& v, double que
     return {Seconds::from_si(v[0]), v[1], v[2], Seconds::from_si(v[3]), v[4], v[5], query_rows, v[6]};
 }
 
-DecodeParameters decode_parameters_of(const std::vector<double>& v, double rows_per_block) {
+DecodeParameters decode_parameters_of(const std::vector<double>& v, double group_max) {
     return {Seconds::from_si(v[0]), v[1], BytesPerSecond::from_si(v[2]), Seconds::from_si(v[3]), v[4], v[5],
-            rows_per_block, FlopPerSecond::from_si(v[6])};
+            FlopPerSecond::from_si(v[6]), group_max, FlopPerSecond::from_si(v[7]), v[8]};
 }
 
 const std::vector<FitParameter>& prefill_bounds() {
@@ -49,16 +49,18 @@ const std::vector<FitParameter>& decode_bounds() {
         {256.0, 16.0, 8192.0, true},  // chunk
         {1.5, 1.0, 8.0, true},        // cache_speedup
         {1e12, 1e10, 2e13, true},     // core_rate
+        {1e11, 1e9, 2e13, true},      // single_rate
+        {1.5, 1.0, 8.0, true},        // conversion_cost
     };
     return bounds;
 }
 
 constexpr std::array<double, 3> query_rows_choices{32.0, 64.0, 128.0};
-constexpr std::array<double, 3> rows_per_block_choices{1.0, 16.0, 64.0};
+constexpr std::array<double, 3> group_max_choices{1.0, 32.0, 1024.0};  // none; XQA of TensorRT-LLM; all
 
 using AttentionRows = std::vector<MeasuredAttention>;
 using Place = std::array<float, 6> (*)(const Attention&);
-// Seconds of a row, by the vector of parameters and the kernel's tile (query_rows or rows_per_block).
+// Seconds of a row, by the vector of parameters and the kernel's tile (query_rows or group_max).
 using AttentionPrice = std::function<double(const std::vector<double>&, double, const Attention&)>;
 
 struct AttentionFit {
@@ -135,7 +137,7 @@ bool window_ignored(const AttentionRows& rows, const std::vector<FitSample>& sam
         if (!window_cuts(rows[sample.row].work)) whole.push_back(sample);
     }
     Rng rng = Rng::stream(options.seed, "window", 0);
-    const AttentionFit fit = best_fit(rows, whole, price, rows_per_block_choices, decode_bounds(), 3, rng);
+    const AttentionFit fit = best_fit(rows, whole, price, group_max_choices, decode_bounds(), 3, rng);
     double honoured = 0.0;
     double ignored = 0.0;
     for (const FitSample& sample : samples) {
@@ -195,7 +197,7 @@ Result<DecodeCalibration> fit_decode(const Device& device, const MeasuredTable& 
         fit.quality.note = "rows with a window took the time of the whole cache and are left out";
     }
     const AttentionFit best =
-        fit_rows(rows, std::move(samples), options, price, rows_per_block_choices, decode_bounds(), fit);
+        fit_rows(rows, std::move(samples), options, price, group_max_choices, decode_bounds(), fit);
     fit.parameters = decode_parameters_of(best.parameters, best.tile);
     return fit;
 }

@@ -4,7 +4,8 @@
 //   comp = max(all padded pairs at peak e, the longest block alone on its core) (1 + small (128/d - 1)) (1 + window)
 //          + o max(blocks / S, 1)
 //   t    = (comp^q + mem^q)^(1/q)
-// Decode (flash-decoding, Dao et al., 2023): one block per batch entry, KV head, R rows of the query group and split.
+// Decode (flash-decoding, Dao et al., 2023): one block per batch entry, KV head, 64 rows of the query group and split;
+// libraries without a kernel for a large group run one block per query head.
 //   split = clip(floor(S / blocks), 1, ceil(L / chunk)),    waves = max(blocks split / S, 1)
 //   t = norm(waves max(bytes of a block / f1, flop of a block / rate), unique bytes / (B beta)) + o waves
 #include "hardware/work_kinds/attention_model.hpp"
@@ -16,6 +17,7 @@ namespace orrery {
 namespace {
 
 constexpr double head_grain = 32.0;      // kernels pad the head size to this
+constexpr double group_rows = 64.0;      // query rows of a group that one block holds
 constexpr double decode_norm = 4.0;      // overlap of cores and memory
 constexpr double kv_cache_share = 0.5;   // of the last level that keys and values can hold
 constexpr std::int64_t decode_queries_max = 8;  // speculation included
@@ -112,7 +114,8 @@ double decode_seconds(const Machine& machine, const DecodeParameters& parameters
     const auto kv_heads = static_cast<double>(work.kv_heads);
     const double rows = static_cast<double>(work.heads) / kv_heads * static_cast<double>(work.queries);
     const double keys = keys_touched(work);
-    const double readers = std::ceil(rows / parameters.rows_per_block);  // blocks that read the same keys
+    const bool grouped = static_cast<double>(work.heads) / kv_heads <= parameters.group_max;
+    const double readers = grouped ? std::ceil(rows / group_rows) : rows;  // blocks that read the same keys
     const double lanes = batch * kv_heads * readers;
     const double split = std::clamp(std::floor(machine.cores / lanes), 1.0, std::ceil(keys / parameters.chunk));
     const double waves = std::max(lanes * split / machine.cores, 1.0);
@@ -121,8 +124,9 @@ double decode_seconds(const Machine& machine, const DecodeParameters& parameters
                         static_cast<double>(work.head_size + work.value_head_size);
     const double block_bytes = bytes * readers / (lanes * split);
     const double block_flop = flop / (lanes * split);
-    const double in_cores =
-        waves * std::max(block_bytes / parameters.core_feed.si(), block_flop / parameters.core_rate.si());
+    const double rate = (grouped ? parameters.core_rate : parameters.single_rate).si() /
+                        (work.kv_type == work.type ? 1.0 : parameters.conversion_cost);
+    const double in_cores = waves * std::max(block_bytes / parameters.core_feed.si(), block_flop / rate);
     const double hit =
         machine.cache > 0.0 ? std::clamp(1.0 - bytes / (machine.cache * kv_cache_share), 0.0, 1.0) : 0.0;
     const double memory = machine.bandwidth > 0.0 ? bytes / (machine.bandwidth * parameters.memory_efficiency) *
