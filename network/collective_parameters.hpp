@@ -35,8 +35,9 @@ struct CollectiveFitQuality {
     std::string table;               // file name of the measurements
     int rows = 0;
     double physical_error = 0.0;     // physical model alone, all rows
-    double calibrated_error = 0.0;   // physical times residual, on keys not used for the residual
-    double interpolation_error = 0.0;   // log-log interpolation alone, on the same keys
+    double calibrated_error = 0.0;   // physical times residual, on (kind, ranks, size, type) keys not used for it
+    double gap_error = 0.0;          // physical times residual, each size predicted from the others
+    double interpolation_error = 0.0;   // log-log interpolation alone, each size predicted from the others
     bool operator==(const CollectiveFitQuality&) const = default;
     static constexpr auto fields() {
         using Q = CollectiveFitQuality;
@@ -45,9 +46,11 @@ struct CollectiveFitQuality {
             field("rows", &Q::rows, non_negative, "Rows in it."),
             field("physical_error", &Q::physical_error, non_negative, "Mean error of the physical model alone, all rows."),
             field("calibrated_error", &Q::calibrated_error, non_negative,
-                  "Mean error of physical times residual, on keys that the residual was not made from."),
+                  "Mean error of physical times residual, on the half of the keys that the residual was not made from."),
+            field("gap_error", &Q::gap_error, non_negative,
+                  "Mean error of physical times residual, each size predicted from the other sizes."),
             field("interpolation_error", &Q::interpolation_error, non_negative,
-                  "Mean error of log-log interpolation alone, on the same keys."),
+                  "Mean error of log-log interpolation alone, each size predicted from the other sizes."),
         };
     }
 };
@@ -90,6 +93,7 @@ struct CollectiveParameters {
     double message_efficiency = 0.7;
     // The library's own table, by which it chooses (not by which it runs).
     double tuning_ll_share = 0.31;           // cap of low latency over R
+    double tuning_ll128_share = 0.75;        // rate of the second plateau over R; 0: not in the table
     double tuning_bus_share = 0.81;          // bus rate over R
     // Between domains: shares of the port rate beside the all-reduce's own 0.93 (see network/link_rates.hpp).
     double gather_port_share = 0.85;
@@ -131,6 +135,8 @@ struct CollectiveParameters {
             field("message_efficiency", &P::message_efficiency, {0.0, 1.0, true}, "One message: share of the link."),
             field("tuning_ll_share", &P::tuning_ll_share, {0.0, 1.0, true},
                   "Rate at which the library's tuning table caps low latency, over the link rate."),
+            field("tuning_ll128_share", &P::tuning_ll128_share, fraction,
+                  "Rate of the second low-latency plateau in the library's tuning table, over the link rate; 0: not in it."),
             field("tuning_bus_share", &P::tuning_bus_share, {0.0, 1.0, true},
                   "Bus rate in the library's tuning table, over the link rate."),
             field("gather_port_share", &P::gather_port_share, {0.0, 1.0, true},

@@ -16,6 +16,7 @@ struct RingTuning {
     double hop;
 };
 constexpr RingTuning ring_tuning_ll{6.6e-6, 0.6e-6};
+constexpr RingTuning ring_tuning_ll128{14.0e-6, 1.9e-6};
 constexpr RingTuning ring_tuning_simple{8.4e-6, 3.4e-6};
 
 struct RingProtocol {
@@ -66,7 +67,11 @@ void ring_offers_inside(const CollectiveCase& c, OfferList& list) {
         quick = smooth_minimum(quick, ring_inside(c, {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92,
                                                       ll128_hop_ratio}, 0.0));
     }
-    list.add(quick, ring_rank(c, ring_tuning_ll, std::min(p.tuning_ll_share * c.link_rate, 0.5 * bus)));
+    double ranked_by = ring_rank(c, ring_tuning_ll, std::min(p.tuning_ll_share * c.link_rate, 0.5 * bus));
+    if (p.tuning_ll128_share > 0.0) {
+        ranked_by = std::min(ranked_by, ring_rank(c, ring_tuning_ll128, p.tuning_ll128_share * c.link_rate));
+    }
+    list.add(quick, ranked_by);
 }
 
 /// Loads of a ring that enters and leaves each domain once per pass, over all ports of the group there.
