@@ -2,6 +2,7 @@
 #include "models/schedules/passes.hpp"
 #include "sim/simulate.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
@@ -45,7 +46,8 @@ StepProgram program_of(const Case& one, const Cluster& cluster) {
         const Collective collective{kind, size, DataType::bf16};
         program.exchanges.push_back({collective, axis, exposed, part, collective_time(cluster.fabric, collective, shape)});
     };
-    const GroupShape inside{one.tensor, one.tensor, 1, 1};
+    const int in_node = std::min(one.tensor, 8);
+    const GroupShape inside{one.tensor, in_node, one.tensor / in_node, 1};
     const GroupShape across{one.data, 1, one.data, 8};
     exchange(CollectiveKind::all_gather, 256.0_MB, Axis::tensor, TimePart::tensor_comm, 0.5, inside);
     exchange(CollectiveKind::reduce_scatter, 256.0_MB, Axis::tensor, TimePart::tensor_comm, 0.5, inside);
@@ -89,6 +91,10 @@ int main(int argc, char** argv) {
     const Case cases[] = {
         {"tp8-pp8", 8, 8, 1, 1, 8, 12, false, 0.0},
         {"tp8-pp8", 8, 8, 16, 1, 8, 12, false, 0.0},
+        {"tp2-pp8", 2, 8, 64, 1, 8, 12, true, 0.0},           // stage messages and tensor exchanges share NVLink
+        {"tp2-pp8-jitter", 2, 8, 64, 1, 8, 12, true, 0.02},
+        {"tp16-pp4", 16, 4, 16, 1, 8, 12, true, 0.0},         // tensor exchanges, messages and gradients share ports
+        {"tp16-pp4-jitter", 16, 4, 16, 1, 8, 12, true, 0.02},
         {"tp8-pp8-overlap", 8, 8, 16, 1, 8, 12, true, 0.0},
         {"tp8-pp8-overlap-jitter", 8, 8, 16, 1, 8, 12, true, 0.02},
         {"tp8-pp16-v8", 8, 16, 128, 8, 16, 1, false, 0.0},
