@@ -88,13 +88,15 @@ bool looks_like_path(std::string_view text) {
     return text.find('/') != std::string_view::npos || text.ends_with(".json");
 }
 
-/// File of the collective parameters for a device: its own, else that of the device which its entry says it is like.
+/// File of the collective parameters for a device: its own, else the one that its entry names as alike, else that of a
+/// generation never seen; empty where the data directory has none of them.
 std::string collective_file_of(const std::string& device) {
     std::string file = existing_file(collective_folder, device);
     if (!file.empty()) return file;
-    const Result<Json> json = entry_json("device", device);
-    if (!json) return {};
-    return existing_file(collective_folder, text_member(*json, "collectives_like"));
+    if (const Result<Json> json = entry_json("device", device)) {
+        file = existing_file(collective_folder, text_member(*json, "collectives_like"));
+    }
+    return file.empty() ? existing_file(collective_folder, "default") : file;
 }
 
 }  // namespace

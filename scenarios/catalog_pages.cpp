@@ -3,6 +3,7 @@
 
 #include "scenarios/catalog_files.hpp"
 #include "scenarios/json.hpp"
+#include "scenarios/nearest.hpp"
 #include "scenarios/quantity.hpp"
 
 #include <fmt/format.h>
@@ -209,8 +210,13 @@ Result<CatalogPage> show_catalog(std::string_view name) {
         names.insert(names.end(), of_kind.begin(), of_kind.end());
     }
     std::sort(names.begin(), names.end());
+    const std::string nearest = nearest_name(name, names);
+    std::string_view plural = catalog_kinds().front().plural;
+    for (const CatalogKind& kind : catalog_kinds()) {
+        if (!existing_file(kind.folder, nearest).empty()) plural = kind.plural;
+    }
     return Problem{"show", "is \"" + std::string(name) + "\", which the catalogue does not have",
-                   name_remedy(name, names, "devices")};
+                   name_remedy(name, names, plural)};
 }
 
 }  // namespace orrery

@@ -306,6 +306,7 @@ TEST_CASE("a name that does not exist brings the nearest ones and the command th
     CHECK(remedy_of(find_link("ndr40")).find("\"ndr400\"") != std::string::npos);
     CHECK(remedy_of(find_framework("megatron-cor")).find("\"megatron-core\"") != std::string::npos);
     CHECK(remedy_of(show_catalog("dgx-h10")).find("\"dgx-h100\"") != std::string::npos);
+    CHECK(remedy_of(show_catalog("dgx-h10")).find("`orrery list nodes`") != std::string::npos);
     CHECK(remedy_of(list_catalog("gadgets")).find("devices, nodes, links, models, frameworks") != std::string::npos);
     CHECK(find_node("dgx-h10").problems().front().problem == "is \"dgx-h10\", which is no node of the catalogue");
 }
@@ -363,19 +364,30 @@ TEST_CASE("every calibration in the repository belongs to a device that gets it"
     CHECK(*find_device("mi300x")->calibration == Calibration{});
 }
 
-TEST_CASE("a device takes its own collectives, else those of the device that it is like, else the defaults",
+TEST_CASE("a device takes its own collectives, else those of what it is like, else those of an unknown generation",
           "[catalog]") {
-    // Method: H800 is an H100 with fewer links; nothing was measured on a TPU.
-    const auto name_of_parameters = [](const char* name) {
-        const auto parameters = find_collective_parameters(*find_device(name));
-        REQUIRE(parameters);
-        return (*parameters)->name;
+    // Method: H800 is an H100 with fewer links; all TPUs share one file; no collectives of Graviton were measured.
+    const auto name_of_parameters = [](const char* name) -> std::string {
+        const auto device = find_device(name);
+        if (!device) return "no device";
+        const auto parameters = find_collective_parameters(*device);
+        return parameters ? (*parameters)->name : parameters.problems().front().problem;
     };
     CHECK(name_of_parameters("h800-sxm") == name_of_parameters("h100-sxm"));
-    CHECK(name_of_parameters("tpu-v5p") == CollectiveParameters{}.name);
-    for (const std::string& name : names_in("network/calibration")) {
-        INFO(name);
-        CHECK(name_of_parameters(name.c_str()) != CollectiveParameters{}.name);
+    CHECK(name_of_parameters("h100-sxm") != CollectiveParameters{}.name);
+    CHECK(name_of_parameters("tpu-v5p") == name_of_parameters("tpu-v4"));
+    CHECK(name_of_parameters("tpu-v5p") == "tpu");
+    CHECK(name_of_parameters("graviton4") == CollectiveParameters{}.name);
+}
+
+TEST_CASE("what a device's collectives are like has a file of its own", "[catalog]") {
+    // Method: every name under collectives_like against the files of fitted parameters.
+    for (const std::string& name : names_in(find_catalog_kind("device")->folder)) {
+        const auto json = parse_json_file(existing_file(find_catalog_kind("device")->folder, name));
+        REQUIRE(json);
+        const std::string like = text_member(*json, "collectives_like");
+        INFO(name << " like " << like);
+        CHECK((like.empty() || !existing_file("network/calibration", like).empty()));
     }
 }
 
