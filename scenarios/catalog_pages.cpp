@@ -68,6 +68,15 @@ std::string leading_peak(const Device& device) {
     return "";
 }
 
+/// What a device's predictions rest on beside its datasheet.
+std::string basis_of(const std::string& name) {
+    const std::string file = existing_file("hardware/calibration", name);
+    if (file.empty()) return "datasheet only";
+    const Result<Calibration> calibration = read_calibration(file);
+    if (!calibration) return "its calibration cannot be read";
+    return calibration->gemm.empty() ? "fitted to published trainings" : "kernels measured";
+}
+
 std::string device_line(const std::string& name) {
     const Result<Device> found = read_device_entry(name);
     if (!found) return "cannot be read: " + found.problems().front().problem;
@@ -83,7 +92,7 @@ std::string device_line(const std::string& name) {
         line += fmt::format(", {} among {}", format_rate(device.scale_up_bandwidth), device.scale_up_domain);
     }
     if (device.power_limit.si() > 0.0) line += ", " + format_watts(device.power_limit);
-    return line + (existing_file("hardware/calibration", name).empty() ? "; datasheet only" : "; measured");
+    return line + "; " + basis_of(name);
 }
 
 /// Network rates as their makers count them: "400 Gb/s".

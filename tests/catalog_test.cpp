@@ -362,6 +362,9 @@ TEST_CASE("every calibration in the repository belongs to a device that gets it"
         CHECK(!(*device->calibration == Calibration{}));
     }
     CHECK(*find_device("mi300x")->calibration == Calibration{});
+    CHECK(show_catalog("mi300x")->line.find("; datasheet only") != std::string::npos);
+    CHECK(show_catalog("h100-sxm")->line.find("; kernels measured") != std::string::npos);
+    CHECK(show_catalog("tpu-v5p")->line.find("; fitted to published trainings") != std::string::npos);
 }
 
 TEST_CASE("a device takes its own collectives, else those of what it is like, else those of an unknown generation",
