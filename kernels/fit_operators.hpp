@@ -11,8 +11,8 @@ namespace orrery {
 
 struct OperatorFitOptions {
     std::uint64_t seed = 1;
-    std::int64_t rows_fitted = 600;       // of one table, for layer A; the rest judges it
-    std::int64_t residual_points = 300;   // of the fitted rows, kept as layer B
+    std::int64_t rows_fitted = 900;       // of one table, for layer A; the rest judges it
+    std::int64_t residual_points = 600;   // of the fitted rows, kept as layer B
     int starts = 10;
 };
 

@@ -1,0 +1,184 @@
+// Holds the operator fits to tables that were made from known parameters, and the readers to their messages.
+#include "kernels/fit_calibration.hpp"
+
+#include "hardware/rng.hpp"
+#include "hardware/work_kinds/matrix_multiply_model.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+using namespace orrery;
+
+namespace {
+
+Device gpu_under_test() {
+    Device d;
+    d.name = "test-gpu";
+    d.matrix_peak[DataType::bf16] = 989.4_TFLOPps;
+    d.matrix_peak[DataType::fp8] = 1978.9_TFLOPps;
+    d.vector_peak = 67.0_TFLOPps;
+    d.memory_bandwidth = 3350.0_GBps;
+    d.cache = 50.0_MB;
+    d.cores = 132;
+    return d;
+}
+
+const GemmParameters truth{2.5_us, 0.8, 0.85, 0.3_us, 140.0_GBps, 12000.0_GBps, 4.0, 3.0_us, 0.05, 1.2};
+
+// A table whose rows follow `truth` with `noise` (standard deviation of the log).
+MeasuredTable made_products(const Device& device, const std::string& format, Seconds quantise, double noise) {
+    MeasuredTable table;
+    table.name = {"test_gpu.made-1.0.gemm.csv", "test_gpu", "made-1.0", "gemm"};
+    Rng rng(3);
+    const DataType type = table_format(format).type;
+    const Machine machine = machine_of(device, type);
+    for (int i = 0; i < 1200; ++i) {
+        const auto size = [&](double min_log2, double max_log2) {
+            return static_cast<std::int64_t>(std::exp2(min_log2 + rng.uniform() * (max_log2 - min_log2)));
+        };
+        const MatrixMultiply work{.m = size(0, 14), .n = 32 * size(1, 10), .k = 32 * size(1, 10), .type = type};
+        double seconds = truth.launch.si() + matrix_multiply_seconds(machine, truth, work);
+        if (quantise.si() > 0.0) seconds += quantise.si() + quantise_seconds(machine, truth, work);
+        table.products.push_back({format, work, Seconds::from_si(seconds * std::exp(noise * rng.normal()))});
+    }
+    return table;
+}
+
+std::string write_table(const std::string& name, const std::string& text) {
+    std::ofstream(name) << text;
+    return name;
+}
+
+}  // namespace
+
+TEST_CASE("a fit finds the parameters that made a table", "[kernels][fit]") {
+    // Method: 2 % noise; the error on unseen rows must be that of the noise, and identified parameters come back.
+    const Device device = gpu_under_test();
+    const auto fits = fit_products(device, made_products(device, "bfloat16", {}, 0.02), {});
+    REQUIRE(fits.size() == 1);
+    CHECK(fits[0].quality.rows == 1200);
+    CHECK(fits[0].quality.rows_fitted == 900);
+    CHECK(fits[0].quality.mean_error < 0.025);
+    CHECK(fits[0].parameters.launch / truth.launch == Approx(1.0).epsilon(0.1));
+    CHECK(fits[0].parameters.memory_efficiency == Approx(truth.memory_efficiency).epsilon(0.05));
+    CHECK(fits[0].parameters.matrix_efficiency == Approx(truth.matrix_efficiency).epsilon(0.05));
+}
+
+TEST_CASE("the quantise kernel of 8-bit tables is kept out of the price of a product", "[kernels][fit]") {
+    // Method: rows made with 9 us of quantising on top of a 2.5 us launch: at most 3 us stay with the product, and
+    // together they are what was put in.
+    const Device device = gpu_under_test();
+    const auto fits = fit_products(device, made_products(device, "fp8", 9.0_us, 0.01), {});
+    REQUIRE(fits.size() == 1);
+    CHECK(fits[0].parameters.launch <= 3.0_us);
+    CHECK((fits[0].parameters.launch + fits[0].quantise_launch) / 11.5_us == Approx(1.0).epsilon(0.03));
+}
+
+TEST_CASE("rows faster than the device are left out and counted", "[kernels][fit]") {
+    // Method: 50 rows claim half of what memory and arithmetic need at least.
+    const Device device = gpu_under_test();
+    MeasuredTable table = made_products(device, "bfloat16", {}, 0.01);
+    for (std::size_t i = 0; i < 50; ++i) table.products[i].measured = 0.5 * physical_floor(device, table.products[i].work);
+    CHECK(fit_products(device, table, {})[0].quality.rows_left_out == 50);
+}
+
+TEST_CASE("a table of prefill that beats the peak is refused", "[kernels][fit]") {
+    // Method: 12 of 100 rows at twice the device's arithmetic; 5 in 100 would pass.
+    const Device device = gpu_under_test();
+    MeasuredTable table;
+    table.name = {"test_gpu.made-1.0.context_attention.csv", "test_gpu", "made-1.0", "context_attention"};
+    for (int i = 0; i < 100; ++i) {
+        const Attention work{.batch = 1 + i, .heads = 32, .kv_heads = 8, .queries = 1024, .keys = 1024};
+        const Seconds arithmetic = flop_of(work) / device.peak(DataType::bf16);
+        table.attention.push_back({work, (i < 12 ? 0.5 : 2.0) * arithmetic});
+    }
+    const auto fit = fit_prefill(device, table, {});
+    REQUIRE(!fit.ok());
+    CHECK(fit.problems()[0].place == "test_gpu.made-1.0.context_attention.csv");
+    CHECK(fit.problems()[0].problem == "12 of 100 rows are faster than the peak of test-gpu allows");
+    CHECK(fit_calibration(device, {table}, {}, [](const std::string&) {}).refused.size() == 1);
+}
+
+TEST_CASE("decode rows whose window was ignored are left out", "[kernels][fit]") {
+    // Method: rows priced on the whole cache, a third of them labelled with a window of 128.
+    const Device device = gpu_under_test();
+    MeasuredTable table;
+    table.name = {"test_gpu.made-1.0.generation_attention.csv", "test_gpu", "made-1.0", "generation_attention"};
+    Rng rng(5);
+    std::int64_t cut = 0;
+    for (int i = 0; i < 600; ++i) {
+        Attention work{.batch = std::int64_t{1} << rng.below(8), .heads = 32, .kv_heads = 8,
+                       .keys = std::int64_t{1} << (4 + rng.below(12))};
+        const double seconds = 8e-6 + bytes_of(work).si() / 2.8e12;
+        if (i % 3 == 0) work.window = 128;
+        if (work.window > 0 && work.keys > 128) ++cut;
+        table.attention.push_back({work, Seconds::from_si(seconds)});
+    }
+    const auto fit = fit_decode(device, table, {});
+    REQUIRE(fit.ok());
+    CHECK(fit->quality.rows_left_out == cut);
+    CHECK(fit->quality.note == "rows with a window took the time of the whole cache and are left out");
+    CHECK(fit->quality.mean_error < 0.05);
+}
+
+TEST_CASE("a calibrated device predicts its own table, quantise kernel included", "[kernels][fit]") {
+    // Method: fit, attach, predict; the mean error over all rows is that of the noise.
+    Device device = gpu_under_test();
+    const MeasuredTable table = made_products(device, "fp8", 9.0_us, 0.01);
+    CalibrationFit fit = fit_calibration(device, {table}, {}, [](const std::string&) {});
+    CHECK(fit.calibration.device == "test-gpu");
+    device.calibration = std::make_shared<const Calibration>(std::move(fit.calibration));
+    CHECK(price_basis(device, table.products[0].work) == "measured on test-gpu");
+    double error = 0.0;
+    for (const RowPrediction& row : predict_rows(device, table)) error += std::abs(row.predicted / row.measured - 1.0);
+    CHECK(error / static_cast<double>(table.products.size()) < 0.02);
+}
+
+TEST_CASE("tables are read by column name, whatever the order", "[kernels][table]") {
+    // Method: two tables by hand, one with columns swapped and one with an unmodelled format.
+    const auto products = read_measured_table(
+        write_table("x_gpu.lib-1.gemm.csv", "k,latency,gemm_dtype,n,m\n64,0.5,fp8,32,16\n64,0.5,int4_wo,32,16\n"));
+    REQUIRE(products.ok());
+    REQUIRE(products->products.size() == 1);
+    CHECK(products->products[0].work == MatrixMultiply{.m = 16, .n = 32, .k = 64, .type = DataType::fp8});
+    CHECK(products->products[0].measured / 0.5_ms == Approx(1.0));
+    CHECK(products->rows_unknown == 1);
+    const auto decode = read_measured_table(write_table(
+        "x_gpu.lib-1.generation_attention.csv",
+        "batch_size,isl,num_heads,num_key_value_heads,head_dim,window_size,attn_dtype,kv_cache_dtype,step,latency\n"
+        "4,1,32,8,64,128,bfloat16,fp8,1023,0.01\n"));
+    REQUIRE(decode.ok());
+    const Attention& work = decode->attention[0].work;
+    CHECK(work.keys == 1024);
+    CHECK(work.window == 128);
+    CHECK(work.kv_type == DataType::fp8);
+}
+
+TEST_CASE("tables that cannot be read say why", "[kernels][table]") {
+    // Method: one broken table per message.
+    const auto problem_of = [](const std::string& path) {
+        const auto table = read_measured_table(path);
+        REQUIRE(!table.ok());
+        return table.problems()[0].place + ": " + table.problems()[0].problem;
+    };
+    CHECK(problem_of("table.csv") == "table.csv: the name is not of the form SYSTEM.LIBRARY-VERSION.TABLE.csv");
+    CHECK(problem_of("a.b-1.moe.csv") == "a.b-1.moe.csv: no operator model is fitted to a table of kind \"moe\"");
+    CHECK(problem_of("absent.b-1.gemm.csv") == "absent.b-1.gemm.csv: cannot be read");
+    CHECK(problem_of(write_table("y.b-1.gemm.csv", "gemm_dtype,m,n,latency\n")) == "y.b-1.gemm.csv:1: has no column k");
+    CHECK(problem_of(write_table("z.b-1.gemm.csv", "gemm_dtype,m,n,k,latency\nfp8,1,2,three,4\n")) ==
+          "z.b-1.gemm.csv:2: column k is \"three\"");
+    CHECK(problem_of(write_table("w.b-1.gemm.csv", "gemm_dtype,m,n,k,latency\nint4_wo,1,2,3,4\n")) ==
+          "w.b-1.gemm.csv: has no row of a known number format");
+}
+
+TEST_CASE("a table's system names its device", "[kernels][table]") {
+    // Method: the names of the published tables against the catalogue's.
+    CHECK(same_device("h100_sxm", "h100-sxm"));
+    CHECK(same_device("a100_sxm", "a100-sxm-80"));
+    CHECK(same_device("gb200", "gb200"));
+    CHECK_FALSE(same_device("b200_sxm", "gb200"));
+    CHECK_FALSE(same_device("h100_sxm", "h100-pcie"));
+}
