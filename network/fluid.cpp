@@ -58,23 +58,37 @@ FlowId FluidNetwork::start(std::int64_t now_ps, Bytes size, BytesPerSecond rate_
         flow.loads.assign(loads.begin(), loads.end());
     }
     flow.place.resize(flow.loads.size());
-    double heaviest = 0.0;
+    join_links(id, weight);
+    fresh_.push_back(id);
+    ++active_;
+    return id;
+}
+
+void FluidNetwork::join_links(FlowId id, double weight) {
+    Flow& flow = flows_[id];
+    double seconds = 0.0;      // per byte of progress on the slowest link
+    double load_there = 1.0;
     for (std::size_t e = 0; e < flow.loads.size(); ++e) {
         const LinkLoad& load = flow.loads[e];
         ORRERY_CHECK(load.bytes_per_byte > 0.0);
         ORRERY_CHECK(e == 0 || flow.loads[e - 1].link < load.link);
         ORRERY_CHECK(load.link >= 0 && static_cast<std::size_t>(load.link) < links_.size());
+        const double here = load.bytes_per_byte / links_[load.link].bandwidth;
+        if (here <= seconds) continue;
+        seconds = here;
+        load_there = load.bytes_per_byte;
+    }
+    flow.weight = weight > 0.0 ? weight : 1.0 / load_there;
+    // What its own links forbid is no demand: a flow alone on its links never makes one short.
+    if (seconds > 0.0) flow.rate_max = std::min(flow.rate_max, 1.0 / seconds);
+    for (std::size_t e = 0; e < flow.loads.size(); ++e) {
+        const LinkLoad& load = flow.loads[e];
         LinkState& link = links_[load.link];
-        heaviest = std::max(heaviest, load.bytes_per_byte / link.bandwidth);
         flow.place[e] = static_cast<std::int32_t>(link.members.size());
         link.members.push_back({id, static_cast<std::int32_t>(e)});
         link.demand += load.bytes_per_byte * flow.rate_max;
         if (is_short(link)) mark_dirty(load.link);
     }
-    flow.weight = weight > 0.0 ? weight : heaviest > 0.0 ? 1.0 / heaviest : 1.0;
-    fresh_.push_back(id);
-    ++active_;
-    return id;
 }
 
 bool FluidNetwork::complete(FlowId id, std::uint32_t version, std::int64_t now_ps) {

@@ -25,9 +25,8 @@ struct FlowUpdate {
 /// Time is in picoseconds and never goes back. In each instant: any number of start() and complete(), then one
 /// settle(), then the caller schedules an event for every update and hands it to complete() when its time comes.
 ///
-/// Fairness: where a link is short, the flows whose slowest link it is get equal shares of its bytes (each flow's weight
-/// is the rate that its links would let it have alone). A link whose flows could all run at their own limit binds nobody
-/// and joins no component.
+/// Fairness: where a link is short, the flows whose slowest link it is get equal shares of its bytes. A link whose flows
+/// could all run at what their own limits and links allow them alone binds nobody and joins no component.
 class FluidNetwork {
   public:
     /// `bandwidth` by link id, all positive.
@@ -35,7 +34,7 @@ class FluidNetwork {
 
     /// Begins a flow of `size` bytes of progress (0: done at once, at the next settle). `rate_max` > 0 and finite;
     /// loads ascending by link, none twice, all positive. Flow ids are used again once their flow is complete.
-    /// `weight` of its share of a short link; 0: 1 / its heaviest load, which gives every flow equal bytes there.
+    /// `weight` of its share of a short link; 0: 1 / its load on its slowest link, so that all get equal bytes there.
     FlowId start(std::int64_t now_ps, Bytes size, BytesPerSecond rate_max, std::span<const LinkLoad> loads,
                  std::uint64_t tag, double weight = 0.0);
 
@@ -70,7 +69,7 @@ class FluidNetwork {
         double remaining = 0.0;            // at last_ps
         double rate = 0.0;
         double rate_max = 0.0;
-        double weight = 1.0;               // of the fair share: what its links allow it alone
+        double weight = 1.0;               // of the fair share of a short link
         std::int64_t last_ps = 0;
         std::int64_t completion_ps = 0;
         std::uint64_t tag = 0;
@@ -95,6 +94,7 @@ class FluidNetwork {
     void collect_component(FlowId seed);
     void visit_flow(FlowId flow);
     void solve_component(std::int64_t now_ps, std::vector<FlowUpdate>& changed);
+    void join_links(FlowId id, double weight);
     void leave_links(FlowId id);
     void assign_rate(FlowId id, double rate, std::int64_t now_ps, std::vector<FlowUpdate>& changed);
 
