@@ -52,7 +52,7 @@ struct PrefillParameters {
     double small_head_penalty = 0.2;   // relative cost growth as the head size shrinks from 128
     double overlap_norm = 4.0;
     double query_rows = 128.0;         // rows of a tile of the score matrix, and its columns
-    double window_penalty = 0.0;       // extra share of the arithmetic where a window cuts the keys
+    double window_penalty = 0.0;       // extra share of the arithmetic under a window of 128 keys; falls as 1 / window
     bool operator==(const PrefillParameters&) const = default;
     static constexpr auto fields() {
         using P = PrefillParameters;
@@ -64,7 +64,7 @@ struct PrefillParameters {
             field("small_head_penalty", &P::small_head_penalty, non_negative, "Growth of cost as heads shrink from 128."),
             field("overlap_norm", &P::overlap_norm, {1.0, 64.0}, "Norm that joins compute and memory time."),
             field("query_rows", &P::query_rows, {1.0, 1024.0}, "Rows and columns of a tile of the score matrix."),
-            field("window_penalty", &P::window_penalty, non_negative, "Extra share of arithmetic under a window."),
+            field("window_penalty", &P::window_penalty, non_negative, "Extra share of arithmetic under a window of 128."),
         };
     }
 };

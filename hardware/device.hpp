@@ -81,7 +81,8 @@ struct SoftwareFactors {
 
 /// Time of `work` on an otherwise idle device. Layer A (physics with fitted parameters) times layer B (residuals near
 /// calibration points); where the device has no calibration of its kind, layer C: the parameters of the nearest
-/// calibrated generation scaled by the datasheet. Never below the physical floor. Pure; about 0.1 us a call.
+/// calibrated generation scaled by the datasheet. Never below the physical floor. Pure; 0.1 us a call by the
+/// datasheet, 1 to 3 us with residual points: hot loops keep a PriceCache.
 Seconds execution_time(const Device& device, const Work& work, const SoftwareFactors& software = {});
 
 /// Lower bound that no implementation can beat: max(flop / peak, bytes / bandwidth).

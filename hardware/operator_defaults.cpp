@@ -31,8 +31,9 @@ constexpr GemmParameters gemm_of(const GemmRow& r) {
             r.cache_speedup};
 }
 
-constexpr PrefillParameters prefill_of(double launch_us, double matrix, double memory, double tile_us, double small) {
-    return {Seconds::from_si(launch_us * 1e-6), matrix, memory, Seconds::from_si(tile_us * 1e-6), small, 4.0, 128.0, 0.2};
+constexpr PrefillParameters prefill_of(double launch_us, double matrix, double memory, double tile_us, double small,
+                                       double norm = 4.0, double rows = 128.0, double window = 0.2) {
+    return {Seconds::from_si(launch_us * 1e-6), matrix, memory, Seconds::from_si(tile_us * 1e-6), small, norm, rows, window};
 }
 
 constexpr DecodeParameters decode_of(double launch_us, double memory, double core_gbps, double split_us, double chunk) {
@@ -45,7 +46,9 @@ constexpr StreamingParameters streaming_of(double launch_us, double memory) {
 }
 
 // GPU rows: fitted on A100 SXM, H100 SXM, B200 and L40S tables of TensorRT-LLM 1.0 and 1.3 (AIConfigurator commit
-// 095f58a); launches of 8- and 4-bit products at most 3 us, since their tables include the quantise kernel.
+// 095f58a), attention as hardware/calibration/ has it; launches of 8- and 4-bit products at most 3 us, since their tables
+// include the quantise kernel. Decode on b200: memory at its usual efficiency, since the kernel that was measured there
+// (one block per query head, at a tenth of the memory's rate) is not what serving stacks run today.
 // instinct: matrix efficiency from the rates that ml-engineering (commit 744d01e) measured, MI300X 668 of 1,307,
 // MI325X 785 of 1,307, MI355X 1,565 of 2,300 TFLOP/s; feeds not to be limiting. matrix engines: Gaudi2 419 of 432,
 // Gaudi3 1,243 of 1,677. tpu: padding to 8 x 128 x 128 is the XLA layout; efficiencies near 1 before training's factor.
@@ -56,22 +59,22 @@ constexpr std::array<OperatorDefaults, 9> generations{{
      gemm_of({1.551, 0.909, 0.924, 2.162, 71.752, 4.747, 1.657, 2.929, 0.0, 1.0}),
      gemm_of({3.0, 0.897, 1.0, 3.704, 53.965, 4.261, 1.717, 20.0, 0.0, 1.0}),
      gemm_of({3.0, 0.897, 1.0, 3.704, 53.965, 4.261, 1.717, 20.0, 0.0, 1.0}),
-     prefill_of(8.0, 0.47, 0.8, 1.0, 0.2), decode_of(6.0, 0.85, 40.0, 1.0, 256.0), streaming_of(1.5, 0.85)},
+     prefill_of(11.9, 0.48, 0.36, 0.44, 0.22, 1.0, 64.0, 0.96), decode_of(10.5, 0.85, 18.9, 3.5, 500.0), streaming_of(1.5, 0.85)},
     {"h100-sxm", 989.4e12 / 132, 3350e9, 0.0,
      gemm_of({2.713, 0.814, 0.8, 0.001, 142.936, 12.111, 11.991, 2.682, 0.022, 1.513}),
      gemm_of({3.0, 0.695, 0.736, 0.36, 161.542, 60.416, 4.638, 3.391, 0.0, 1.109}),
      gemm_of({3.0, 0.695, 0.736, 0.36, 161.542, 60.416, 4.638, 3.391, 0.0, 1.109}),
-     prefill_of(8.0, 0.64, 0.8, 1.0, 0.5), decode_of(6.0, 0.85, 50.0, 1.0, 256.0), streaming_of(1.5, 0.85)},
+     prefill_of(13.7, 0.71, 0.38, 1.97, 0.65, 1.0, 128.0, 2.0), decode_of(6.7, 0.92, 28.6, 3.2, 168.0), streaming_of(1.5, 0.85)},
     {"b200-sxm", 2250e12 / 148, 8000e9, 0.0,
      gemm_of({1.902, 0.773, 0.73, 0.023, 225.572, 26.498, 3.418, 3.071, 0.211, 1.0}),
      gemm_of({3.0, 0.674, 0.54, 0.454, 116.955, 55.091, 4.248, 4.138, 0.012, 1.0}),
      gemm_of({3.0, 0.999, 0.559, 0.303, 69.144, 38.69, 3.084, 20.0, 0.0, 1.0}),
-     prefill_of(8.0, 0.46, 0.75, 1.0, 0.5), decode_of(6.0, 0.8, 100.0, 1.0, 256.0), streaming_of(1.5, 0.85)},
+     prefill_of(12.5, 0.46, 0.26, 2.05, 0.47, 1.0, 128.0, 1.26), decode_of(8.4, 0.8, 100.0, 1.3, 256.0), streaming_of(1.5, 0.85)},
     {"l40s", 362e12 / 142, 864e9, 0.0,
      gemm_of({0.788, 0.732, 0.853, 1.49, 62.412, 3.899, 3.895, 3.229, 0.246, 7.992}),
      gemm_of({3.0, 0.732, 0.853, 1.49, 62.412, 3.899, 3.895, 3.229, 0.246, 7.992}),
      gemm_of({3.0, 0.732, 0.853, 1.49, 62.412, 3.899, 3.895, 3.229, 0.246, 7.992}),
-     prefill_of(6.0, 0.5, 0.85, 1.0, 0.2), decode_of(6.0, 0.88, 20.0, 1.0, 256.0), streaming_of(1.5, 0.85)},
+     prefill_of(8.1, 0.39, 1.0, 0.51, 0.0, 1.0, 32.0, 0.94), decode_of(6.8, 0.88, 20.0, 2.9, 256.0), streaming_of(1.5, 0.85)},
     {"instinct", 1307e12 / 304, 5300e9, 0.0,
      gemm_of({4.0, 0.56, 0.75, 0.5, 120.0, 20.0, 4.0, 5.0, 0.1, 1.5}),
      gemm_of({4.0, 0.52, 0.75, 0.5, 120.0, 20.0, 4.0, 5.0, 0.1, 1.5}),

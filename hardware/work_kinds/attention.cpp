@@ -1,7 +1,7 @@
 // Prices fused attention: prefill is bound by tiles of the score matrix, decode by streaming cached keys and values.
 //
 // Prefill (FlashAttention-2, Dao, arXiv 2307.08691): blocks of some query rows walk the visible keys in tiles.
-//   comp = max(all padded pairs at peak e, the longest block alone on its core) (1 + small (128/d - 1)) (1 + window)
+//   comp = max(all padded pairs at peak e, the longest block alone on its core) (1 + small (128/d - 1)) (1 + window 128/w)
 //          + o max(blocks / S, 1)
 //   t    = (comp^q + mem^q)^(1/q)
 // Decode (flash-decoding, Dao et al., 2023): one block per batch entry, KV head, 64 rows of the query group and split;
@@ -16,6 +16,7 @@
 namespace orrery {
 namespace {
 
+constexpr double window_measured = 128.0;  // keys of the window in the tables that window_penalty is fitted to
 constexpr double head_grain = 32.0;      // kernels pad the head size to this
 constexpr double group_rows = 64.0;      // query rows of a group that one block holds
 constexpr double decode_norm = 4.0;      // overlap of cores and memory
@@ -41,6 +42,12 @@ double keys_touched(const Attention& work) {
     const auto keys = static_cast<double>(work.keys);
     if (work.window <= 0) return keys;
     return std::min(keys, static_cast<double>(work.window) + static_cast<double>(work.queries) - 1.0);
+}
+
+// Short walks under a window do not fill the pipeline of a tile: a fixed cost per walk, so less per key for wide windows.
+double window_cost(const PrefillParameters& parameters, const Attention& work) {
+    if (work.window <= 0 || work.window >= work.keys) return 1.0;
+    return 1.0 + parameters.window_penalty * window_measured / static_cast<double>(work.window);
 }
 
 // Keys that the tile of query rows [first, first + tile) walks, rounded up to whole tiles.
@@ -94,7 +101,7 @@ double prefill_seconds(const Machine& machine, const PrefillParameters& paramete
     const double head = 0.5 * static_cast<double>(work.head_size + work.value_head_size);
     const double padded_head = round_up(head, head_grain);
     const double shape = std::max(1.0 + parameters.small_head_penalty * (128.0 / padded_head - 1.0), 0.25) *
-                         (work.window > 0 && work.window < work.keys ? 1.0 + parameters.window_penalty : 1.0);
+                         window_cost(parameters, work);
     const PaddedArea area = padded_area(work, tile);
     const double pair_seconds = 4.0 * padded_head * shape / (machine.peak * parameters.matrix_efficiency);
     const double all = lanes * area.pairs * work.causal_imbalance * pair_seconds;
