@@ -2,8 +2,8 @@
 #include "models/schedules/passes.hpp"
 #include "sim/simulate.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -27,8 +27,8 @@ Cluster cluster_of(int nodes) {
 struct Case {
     std::string_view name;
     int tensor, pipeline, data, virtual_stages, micro_batches;
-    int layers;                   // per virtual stage
-    bool starts_gradients;        // data exchange beside the last backward passes, with contention
+    int layers;             // per virtual stage
+    bool starts_gradients;  // data exchange beside the last backward passes, with contention
     double jitter;
 };
 
@@ -42,9 +42,11 @@ StepProgram program_of(const Case& one, const Cluster& cluster) {
     p.virtual_stages = one.virtual_stages;
     p.schedule = one.virtual_stages > 1 ? PipelineSchedule::interleaved : PipelineSchedule::one_f_one_b;
     program.micro_batches = one.micro_batches;
-    const auto exchange = [&](CollectiveKind kind, Bytes size, Axis axis, TimePart part, double exposed, GroupShape shape) {
+    const auto exchange = [&](CollectiveKind kind, Bytes size, Axis axis, TimePart part, double exposed,
+                              GroupShape shape) {
         const Collective collective{kind, size, DataType::bf16};
-        program.exchanges.push_back({collective, axis, exposed, part, collective_time(cluster.fabric, collective, shape)});
+        program.exchanges.push_back(
+            {collective, axis, exposed, part, collective_time(cluster.fabric, collective, shape)});
     };
     const int in_node = std::min(one.tensor, 8);
     const GroupShape inside{one.tensor, in_node, one.tensor / in_node, 1};
@@ -66,16 +68,19 @@ StepProgram program_of(const Case& one, const Cluster& cluster) {
     last.code.insert(last.code.begin(), {Op::start, TimePart::data_comm, 2, {}});
     program.blocks.push_back(last);
     program.blocks.push_back({"gather", {{Op::exchange, TimePart::data_comm, 3, {}}}});
-    program.blocks.push_back({"end", {{one.starts_gradients ? Op::wait : Op::exchange, TimePart::data_comm, 2, {}},
-                                      {Op::compute, TimePart::optimizer, -1, 20.0_ms}}});
+    program.blocks.push_back({"end",
+                              {{one.starts_gradients ? Op::wait : Op::exchange, TimePart::data_comm, 2, {}},
+                               {Op::compute, TimePart::optimizer, -1, 20.0_ms}}});
     program.contention = 0.2;
     program.boundary_message = 33.0_MB;
-    program.boundary_idle = collective_time(cluster.fabric, {CollectiveKind::send_recv, 33.0_MB, DataType::bf16}, {2, 1, 2, 8});
+    program.boundary_idle =
+        collective_time(cluster.fabric, {CollectiveKind::send_recv, 33.0_MB, DataType::bf16}, {2, 1, 2, 8});
     for (int s = 0; s < one.pipeline; ++s) {
         StageProgram stage{3, {}, 4};
         const auto order = one.virtual_stages > 1 ? interleaved_passes : one_f_one_b_passes;
         for (const SchedulePass& pass : order(s, one.pipeline, one.virtual_stages, one.micro_batches)) {
-            const bool starts = one.starts_gradients && pass.backward && pass.micro_batch == one.micro_batches - 1 && pass.chunk == 0;
+            const bool starts =
+                one.starts_gradients && pass.backward && pass.micro_batch == one.micro_batches - 1 && pass.chunk == 0;
             stage.passes.push_back({pass, starts ? 2 : pass.backward ? 1 : 0});
         }
         program.stages.push_back(stage);
@@ -91,9 +96,9 @@ int main(int argc, char** argv) {
     const Case cases[] = {
         {"tp8-pp8", 8, 8, 1, 1, 8, 12, false, 0.0},
         {"tp8-pp8", 8, 8, 16, 1, 8, 12, false, 0.0},
-        {"tp2-pp8", 2, 8, 64, 1, 8, 12, true, 0.0},           // stage messages and tensor exchanges share NVLink
+        {"tp2-pp8", 2, 8, 64, 1, 8, 12, true, 0.0},  // stage messages and tensor exchanges share NVLink
         {"tp2-pp8-jitter", 2, 8, 64, 1, 8, 12, true, 0.02},
-        {"tp16-pp4", 16, 4, 16, 1, 8, 12, true, 0.0},         // tensor exchanges, messages and gradients share ports
+        {"tp16-pp4", 16, 4, 16, 1, 8, 12, true, 0.0},  // tensor exchanges, messages and gradients share ports
         {"tp16-pp4-jitter", 16, 4, 16, 1, 8, 12, true, 0.02},
         {"tp8-pp8-overlap", 8, 8, 16, 1, 8, 12, true, 0.0},
         {"tp8-pp8-overlap-jitter", 8, 8, 16, 1, 8, 12, true, 0.02},

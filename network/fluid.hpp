@@ -35,6 +35,7 @@ class FluidNetwork {
     /// Begins a flow of `size` bytes of progress (0: done at once, at the next settle). `rate_max` > 0 and finite;
     /// loads ascending by link, none twice, all positive. Flow ids are used again once their flow is complete.
     /// `weight` of its share of a short link; 0: 1 / its load on its slowest link, so that all get equal bytes there.
+    /// A flow that stands for several carries all their loads and the weight of one of them.
     FlowId start(std::int64_t now_ps, Bytes size, BytesPerSecond rate_max, std::span<const LinkLoad> loads,
                  std::uint64_t tag, double weight = 0.0);
 

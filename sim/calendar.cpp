@@ -14,7 +14,8 @@ void Calendar::refill() {
     const auto lowest = static_cast<std::size_t>(std::countr_zero(occupied_)) + 1;
     Bucket& bucket = buckets_[lowest];
     occupied_ &= occupied_ - 1;
-    last_ = std::min_element(bucket.begin(), bucket.end(), [](const Event& a, const Event& b) { return a.at < b.at; })->at;
+    last_ =
+        std::min_element(bucket.begin(), bucket.end(), [](const Event& a, const Event& b) { return a.at < b.at; })->at;
     moving_.swap(bucket);
     for (const Event& event : moving_) {
         const auto difference = static_cast<std::uint64_t>(event.at ^ last_);

@@ -36,7 +36,7 @@ class Calendar {
     std::size_t head_ = 0;            // first event of bucket 0 not taken yet
     std::size_t size_ = 0;
     Picoseconds last_ = 0;
-    Bucket moving_;                   // a bucket being spread, kept to save allocations
+    Bucket moving_;  // a bucket being spread, kept to save allocations
 };
 
 inline void Calendar::add(const Event& event) {

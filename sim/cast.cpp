@@ -11,7 +11,8 @@ namespace {
 
 class CastBuilder {
   public:
-    CastBuilder(const StepProgram& program, const GroupTable& groups, const TrafficPlan& traffic, const Folding& folding)
+    CastBuilder(const StepProgram& program, const GroupTable& groups, const TrafficPlan& traffic,
+                const Folding& folding)
         : program_(program), groups_(groups), traffic_(traffic), folding_(folding) {}
 
     Cast build(const Cluster& cluster) {
@@ -57,13 +58,15 @@ class CastBuilder {
             }
             std::sort(cast_.members.begin() + first, cast_.members.end());
             cast_.members.erase(std::unique(cast_.members.begin() + first, cast_.members.end()), cast_.members.end());
-            cast_.groups.push_back({group.slot, static_cast<std::int32_t>(first),
-                                    static_cast<std::int32_t>(cast_.members.size()) - static_cast<std::int32_t>(first)});
+            cast_.groups.push_back(
+                {group.slot, static_cast<std::int32_t>(first),
+                 static_cast<std::int32_t>(cast_.members.size()) - static_cast<std::int32_t>(first)});
         }
         cast_.slot_of_exchange = groups_.slot_of_exchange;
         for (std::size_t s = 0; s < groups_.slots.size(); ++s) {
             for (const RankId rank : folding_.ranks.first) {
-                const std::int32_t g = groups_.group_at[s * static_cast<std::size_t>(groups_.ranks) + static_cast<std::size_t>(rank)];
+                const std::int32_t g =
+                    groups_.group_at[s * static_cast<std::size_t>(groups_.ranks) + static_cast<std::size_t>(rank)];
                 cast_.group_at.push_back(g < 0 ? -1 : folding_.groups.of[static_cast<std::size_t>(g)]);
             }
         }
@@ -122,7 +125,8 @@ class CastBuilder {
                  g < cast_.groups.size() && cast_.groups[g].slot == static_cast<std::int32_t>(slot); ++g) {
                 const std::int32_t offset = folding_.groups.first[g] - groups_.slots[slot].first_group;
                 const auto at = static_cast<std::size_t>(traffic_.first_transfer[x] + offset);
-                cast_.transfers.push_back(transfer(traffic_.transfers[at], program_.exchanges[x].exposed, folding_.groups.size[g]));
+                cast_.transfers.push_back(
+                    transfer(traffic_.transfers[at], program_.exchanges[x].exposed, folding_.groups.size[g]));
             }
         }
     }
@@ -133,7 +137,8 @@ class CastBuilder {
         for (std::size_t a = 0; a < cast_.actors.size(); ++a) {
             for (int direction = 0; direction < 2; ++direction) {
                 const auto at = static_cast<std::size_t>(traffic_.first_message + 2 * cast_.actors[a].rank + direction);
-                cast_.transfers.push_back(transfer(traffic_.transfers[at], program_.boundary_exposed, folding_.ranks.size[a]));
+                cast_.transfers.push_back(
+                    transfer(traffic_.transfers[at], program_.boundary_exposed, folding_.ranks.size[a]));
             }
         }
     }

@@ -18,24 +18,24 @@ Picoseconds to_picoseconds(Seconds time);
 constexpr Seconds to_seconds(Picoseconds time) { return Seconds::from_si(static_cast<double>(time) * 1e-12); }
 
 struct CastActor {
-    RankId rank = 0;                 // the representative
+    RankId rank = 0;  // the representative
     std::int32_t stage = 0;
     std::int32_t neighbour[2] = {0, 0};  // actors of the next and the previous stage
-    double factor = 1.0;             // on its compute time
+    double factor = 1.0;                 // on its compute time
 };
 
 struct CastGroup {
     std::int32_t slot = 0;
-    std::int32_t first = 0;          // into Cast::members
+    std::int32_t first = 0;  // into Cast::members
     std::int32_t count = 0;
 };
 
 /// A transfer ready to be played, by an exchange's group or as a stage message. `held` is the share of it that holds up
 /// the compute stream, the rest runs on beside it.
 struct CastTransfer {
-    Picoseconds alone = 0;           // all of it, if nobody shares its links
-    Picoseconds held_alone = 0;      // of it: what holds up
-    Picoseconds moving_alone = 0;    // of it: without latency
+    Picoseconds alone = 0;         // all of it, if nobody shares its links
+    Picoseconds held_alone = 0;    // of it: what holds up
+    Picoseconds moving_alone = 0;  // of it: without latency
     Seconds latency;
     Bytes size;
     BytesPerSecond rate_max;
@@ -51,11 +51,11 @@ struct Cast {
     std::vector<CastGroup> groups;
     std::vector<std::int32_t> members;
     std::vector<std::int32_t> slot_of_exchange;
-    std::vector<std::int32_t> group_at;        // [slot * actors + actor]
-    std::vector<std::int32_t> transfer_of;     // by exchange: + group; the slot's first group is taken off already
+    std::vector<std::int32_t> group_at;     // [slot * actors + actor]
+    std::vector<std::int32_t> transfer_of;  // by exchange: + group; the slot's first group is taken off already
     std::vector<CastTransfer> transfers;
-    std::int32_t first_message = 0;            // + 2 * actor + direction
-    std::vector<LinkLoad> loads;               // a folded transfer carries the loads of all that it stands for
+    std::int32_t first_message = 0;  // + 2 * actor + direction
+    std::vector<LinkLoad> loads;     // a folded transfer carries the loads of all that it stands for
     std::vector<BytesPerSecond> bandwidth;
 
     [[nodiscard]] std::span<const std::int32_t> members_of(std::int32_t group) const {

@@ -23,9 +23,15 @@ Colour bits_of(double value) { return std::bit_cast<Colour>(value); }
 class Refiner {
   public:
     Refiner(const Cluster& cluster, const StepProgram& program, const GroupTable& groups, const TrafficPlan& traffic)
-        : program_(program), groups_(groups), traffic_(traffic), rank_(static_cast<std::size_t>(groups.ranks)),
-          column_(rank_.size()), group_(groups.groups.size()), link_(traffic.bandwidth.size()),
-          group_load_(groups.groups.size()), message_load_(rank_.size() * 2) {
+        : program_(program),
+          groups_(groups),
+          traffic_(traffic),
+          rank_(static_cast<std::size_t>(groups.ranks)),
+          column_(rank_.size()),
+          group_(groups.groups.size()),
+          link_(traffic.bandwidth.size()),
+          group_load_(groups.groups.size()),
+          message_load_(rank_.size() * 2) {
         first_colours(cluster);
     }
 
@@ -76,7 +82,8 @@ class Refiner {
     void colour_groups() {
         for (std::size_t g = 0; g < group_.size(); ++g) {
             Colour sum = 0;
-            for (const RankId member : groups_.members_of(groups_.groups[g])) sum += mixed(rank_[static_cast<std::size_t>(member)]);
+            for (const RankId member : groups_.members_of(groups_.groups[g]))
+                sum += mixed(rank_[static_cast<std::size_t>(member)]);
             group_[g] = joined(static_cast<Colour>(groups_.groups[g].slot), sum);
         }
     }
@@ -114,7 +121,8 @@ class Refiner {
         std::fill(group_load_.begin(), group_load_.end(), 0);
         std::fill(message_load_.begin(), message_load_.end(), 0);
         for_each_transfer([&](Colour user, std::size_t which, const PlannedTransfer& transfer, Colour& kept) {
-            Colour sum = joined(joined(user, which), joined(bits_of(transfer.alone.si()), bits_of(transfer.rate_max.si())));
+            Colour sum =
+                joined(joined(user, which), joined(bits_of(transfer.alone.si()), bits_of(transfer.rate_max.si())));
             for (const LinkLoad& load : traffic_.loads_of(transfer)) {
                 sum += joined(link_[static_cast<std::size_t>(load.link)], bits_of(load.bytes_per_byte));
             }

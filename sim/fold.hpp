@@ -13,14 +13,14 @@ namespace orrery {
 
 /// A partition of things numbered from 0; classes are numbered in order of their lowest member.
 struct Classes {
-    std::vector<std::int32_t> of;      // class of each thing
-    std::vector<std::int32_t> first;   // lowest member of each class, its representative
+    std::vector<std::int32_t> of;     // class of each thing
+    std::vector<std::int32_t> first;  // lowest member of each class, its representative
     std::vector<std::int32_t> size;
     [[nodiscard]] std::size_t count() const { return first.size(); }
 };
 
 struct Folding {
-    Classes ranks, groups, links;      // links: the shared ones of the traffic plan
+    Classes ranks, groups, links;  // links: the shared ones of the traffic plan
 };
 
 /// The factor on the compute time of each rank.

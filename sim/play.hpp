@@ -14,9 +14,9 @@
 namespace orrery {
 
 struct PlayOptions {
-    double jitter = 0.0;             // deviation of ln(time) of each pass of each actor
+    double jitter = 0.0;  // deviation of ln(time) of each pass of each actor
     std::uint64_t seed = 1;
-    std::int64_t trace_spans_max = 0;   // 0: no trace
+    std::int64_t trace_spans_max = 0;  // 0: no trace
 };
 
 /// Of one actor's compute stream.
@@ -24,9 +24,9 @@ using SpentTime = std::array<Picoseconds, time_part_count>;
 
 struct PlayedStep {
     Picoseconds step = 0;
-    std::vector<SpentTime> spent;    // by actor; each adds up to `step`
-    std::vector<Picoseconds> end;    // by actor: when its program and all it started were done
-    std::uint64_t events = 0;        // calendar events, exchanges and stage messages
+    std::vector<SpentTime> spent;  // by actor; each adds up to `step`
+    std::vector<Picoseconds> end;  // by actor: when its program and all it started were done
+    std::uint64_t events = 0;      // calendar events, exchanges and stage messages
     Trace trace;
 };
 

@@ -7,11 +7,21 @@
 namespace orrery {
 
 Player::Player(const StepProgram& program, const GroupTable& groups, const Cast& cast, const PlayOptions& options)
-    : program_(program), groups_(groups), cast_(cast), options_(options), score_(score_step(program, groups)),
-      boundary_(to_picoseconds(program.boundary_idle)), slow_(1.0 + program.contention), network_(cast.bandwidth),
-      trace_(program, cast, options.trace_spans_max), actors_(cast.actors.size()), spent_(cast.actors.size()),
-      stream_free_(cast.actors.size() * 2), group_states_(cast.groups.size()),
-      started_count_(groups.slots.size() * cast.actors.size()), outstanding_(cast.actors.size()) {
+    : program_(program),
+      groups_(groups),
+      cast_(cast),
+      options_(options),
+      score_(score_step(program, groups)),
+      boundary_(to_picoseconds(program.boundary_idle)),
+      slow_(1.0 + program.contention),
+      network_(cast.bandwidth),
+      trace_(program, cast, options.trace_spans_max),
+      actors_(cast.actors.size()),
+      spent_(cast.actors.size()),
+      stream_free_(cast.actors.size() * 2),
+      group_states_(cast.groups.size()),
+      started_count_(groups.slots.size() * cast.actors.size()),
+      outstanding_(cast.actors.size()) {
     std::size_t passes = 0;
     for (std::size_t a = 0; a < actors_.size(); ++a) {
         actors_[a].factor = cast.actors[a].factor;
@@ -43,7 +53,9 @@ void Player::handle(const Event& event) {
         case begin:
             for (std::size_t a = actors_.size(); a-- > 0;) ready_.push_back(static_cast<std::int32_t>(a));
             break;
-        case resume: wake(subject); break;
+        case resume:
+            wake(subject);
+            break;
         case compute_end: {
             Actor& actor = actors_[static_cast<std::size_t>(subject)];
             if (actor.state != State::computing || actor.version != event.data) return;
@@ -58,14 +70,18 @@ void Player::handle(const Event& event) {
                 if (actor.state == State::held && actor.t == now_) wake(a);
             }
             break;
-        case start_moving: start_flow(subject); break;
+        case start_moving:
+            start_flow(subject);
+            break;
         case flow_end: {
             const auto version = static_cast<std::uint32_t>(event.data >> 32U);
             if (!network_.complete(subject, version, now_)) return;
             end_flow(static_cast<std::int32_t>(event.data & 0xFFFFFFFFU));
             break;
         }
-        case started_end: end_started(subject); break;
+        case started_end:
+            end_started(subject);
+            break;
     }
     run_ready();
 }
@@ -75,7 +91,8 @@ void Player::settle() {
     updates_.clear();
     network_.settle(now_, updates_);
     for (const FlowUpdate& update : updates_) {
-        schedule(update.completion_ps, flow_end, update.flow, (static_cast<std::uint64_t>(update.version) << 32U) | update.tag);
+        schedule(update.completion_ps, flow_end, update.flow,
+                 (static_cast<std::uint64_t>(update.version) << 32U) | update.tag);
     }
 }
 
@@ -148,7 +165,8 @@ Picoseconds Player::slowed(Picoseconds duration, double factor) const {
     return factor == 1.0 ? duration : std::llround(static_cast<double>(duration) * factor);
 }
 
-/// The program's next block, with the message before it and the one after it; false if the actor has to wait or is done.
+/// The program's next block, with the message before it and the one after it; false if the actor has to wait or is
+/// done.
 bool Player::next_block(std::int32_t a) {
     Actor& actor = actors_[static_cast<std::size_t>(a)];
     const ScoreStage& stage = score_.stages[static_cast<std::size_t>(cast_.actors[static_cast<std::size_t>(a)].stage)];
@@ -176,7 +194,8 @@ bool Player::next_block(std::int32_t a) {
         case Phase::epilogue:
             actor.phase = Phase::over;
             break;
-        case Phase::over: break;
+        case Phase::over:
+            break;
     }
     actor.state = State::done;
     return false;
@@ -232,7 +251,8 @@ bool Player::receive(std::int32_t a) {
 bool Player::send(std::int32_t a) {
     Actor& actor = actors_[static_cast<std::size_t>(a)];
     const CastActor& cast = cast_.actors[static_cast<std::size_t>(a)];
-    const ScorePass& pass = score_.stages[static_cast<std::size_t>(cast.stage)].passes[static_cast<std::size_t>(actor.pass)];
+    const ScorePass& pass =
+        score_.stages[static_cast<std::size_t>(cast.stage)].passes[static_cast<std::size_t>(actor.pass)];
     if (pass.receiving_pass < 0) return true;
     const std::int32_t to = pass.is_local ? a : cast.neighbour[pass.direction];
     if (pass.is_local) {
@@ -245,8 +265,9 @@ bool Player::send(std::int32_t a) {
     if (!transfer.is_shared()) return send_alone(a, to, pass, stream);
     const bool holds = transfer.held > 0.0;
     const double share = holds ? transfer.held : 1.0;
-    const std::int32_t play = new_play({index, a, actor.pass, -1, holds ? PlayKind::message_held : PlayKind::message_rest,
-                                        transfer.size.si() * share, actor.t});
+    const std::int32_t play =
+        new_play({index, a, actor.pass, -1, holds ? PlayKind::message_held : PlayKind::message_rest,
+                  transfer.size.si() * share, actor.t});
     schedule(actor.t + to_picoseconds(transfer.latency * share), start_moving, play);
     if (holds) actor.state = State::sending;
     return !holds;

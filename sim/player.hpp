@@ -11,9 +11,9 @@
 
 namespace orrery {
 
-/// An actor runs ahead of the clock for as long as nothing that others do can change what it does: through its computes,
-/// through exchanges and messages whose links nobody else loads (their time is known once all have joined). It goes
-/// step by step with the clock where its speed can change: while an exchange that it started is not complete.
+/// An actor runs ahead of the clock for as long as nothing that others do can change what it does: through its
+/// computes, through exchanges and messages whose links nobody else loads (their time is known once all have joined).
+/// It goes step by step with the clock where its speed can change: while an exchange that it started is not complete.
 class Player {
   public:
     Player(const StepProgram& program, const GroupTable& groups, const Cast& cast, const PlayOptions& options);
@@ -21,24 +21,32 @@ class Player {
 
   private:
     enum class State : std::uint8_t {
-        ready, resuming, computing, joined, held, waits_message, sending, waits_started, done
+        ready,
+        resuming,
+        computing,
+        joined,
+        held,
+        waits_message,
+        sending,
+        waits_started,
+        done
     };
     enum class Phase : std::uint8_t { prologue, receive, body, epilogue, over };
     enum EventKind : std::uint32_t { begin, resume, compute_end, group_release, start_moving, flow_end, started_end };
 
     struct Actor {
-        Picoseconds t = 0;               // its own clock; since when, if it waits or computes step by step
+        Picoseconds t = 0;  // its own clock; since when, if it waits or computes step by step
         const ScoreLine* line = nullptr;
         const ScoreLine* line_end = nullptr;
-        double factor = 1.0;             // on compute time, in this pass
-        double work = 0.0;               // ps of compute left at `since`, at full speed
+        double factor = 1.0;  // on compute time, in this pass
+        double work = 0.0;    // ps of compute left at `since`, at full speed
         Picoseconds since = 0;
         std::int32_t pass = 0;
-        std::int32_t exchange = -1;      // that it has joined or waits for
+        std::int32_t exchange = -1;  // that it has joined or waits for
         std::int32_t block = -1;
-        std::uint32_t version = 0;       // of its compute_end event
-        std::uint16_t outstanding = 0;   // exchanges started and not complete
-        std::uint16_t in_flight = 0;     // of these, the ones being transferred
+        std::uint32_t version = 0;      // of its compute_end event
+        std::uint16_t outstanding = 0;  // exchanges started and not complete
+        std::uint16_t in_flight = 0;    // of these, the ones being transferred
         State state = State::ready;
         Phase phase = Phase::prologue;
         TimePart part = TimePart::compute;
@@ -49,16 +57,16 @@ class Player {
     struct Started {
         std::int32_t exchange = -1;
         std::int32_t joined = 0;
-        bool holds = false;              // met as `exchange` behind started ones: its members wait for it
+        bool holds = false;  // met as `exchange` behind started ones: its members wait for it
         bool begun = false;
         Picoseconds begin = 0;
     };
     struct GroupState {
         std::int32_t joined = 0;
-        Picoseconds latest = 0;          // arrival
-        std::uint32_t first_started = 0; // number of the first of `started`
+        Picoseconds latest = 0;           // arrival
+        std::uint32_t first_started = 0;  // number of the first of `started`
         std::vector<Started> started;
-        std::vector<std::int32_t> rests; // plays that yield to the group's held transfers; the first moves if it can
+        std::vector<std::int32_t> rests;  // plays that yield to the group's held transfers; the first moves if it can
         bool rest_moves = false;
         bool hold_moves = false;
     };
@@ -67,8 +75,8 @@ class Player {
     /// A transfer on shared links, on its way through latency and network.
     struct Play {
         std::int32_t transfer = 0;
-        std::int32_t subject = 0;        // group, or sending actor
-        std::int32_t exchange = -1;      // or the pass whose message it is
+        std::int32_t subject = 0;    // group, or sending actor
+        std::int32_t exchange = -1;  // or the pass whose message it is
         FlowId flow = -1;
         PlayKind kind = PlayKind::held;
         double size = 0.0;
@@ -138,7 +146,7 @@ class Player {
     const PlayOptions& options_;
     StepScore score_;
     Picoseconds boundary_ = 0;
-    double slow_ = 1.0;                          // on compute beside a started exchange
+    double slow_ = 1.0;  // on compute beside a started exchange
     Engine engine_;
     FluidNetwork network_;
     TraceRecorder trace_;
@@ -147,11 +155,11 @@ class Player {
     std::vector<Actor> actors_;
     std::vector<SpentTime> spent_;
     std::vector<Rng> jitter_;
-    std::vector<Picoseconds> arrival_;           // of the message of each pass of each actor; -1: not yet
-    std::vector<std::size_t> first_arrival_;     // by actor
-    std::vector<Picoseconds> stream_free_;       // by actor and direction: of messages that share no link
+    std::vector<Picoseconds> arrival_;        // of the message of each pass of each actor; -1: not yet
+    std::vector<std::size_t> first_arrival_;  // by actor
+    std::vector<Picoseconds> stream_free_;    // by actor and direction: of messages that share no link
     std::vector<GroupState> group_states_;
-    std::vector<std::uint32_t> started_count_;   // [slot * actors + actor]
+    std::vector<std::uint32_t> started_count_;            // [slot * actors + actor]
     std::vector<std::vector<std::int32_t>> outstanding_;  // by actor: exchanges started and not complete
     std::vector<std::int32_t> ready_;
     std::vector<Play> plays_;

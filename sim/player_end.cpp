@@ -33,13 +33,16 @@ std::string Player::what_holds(std::int32_t a) const {
                    std::to_string(group_states_[static_cast<std::size_t>(group)].joined) + " of " +
                    std::to_string(cast_.groups[static_cast<std::size_t>(group)].count) + " have joined";
         }
-        case State::waits_started: return text + "the end of " + exchange_text(actor.exchange) + " that it started";
-        case State::done: return text + "exchanges that it started";
+        case State::waits_started:
+            return text + "the end of " + exchange_text(actor.exchange) + " that it started";
+        case State::done:
+            return text + "exchanges that it started";
         case State::ready:
         case State::resuming:
         case State::computing:
         case State::held:
-        case State::sending: break;
+        case State::sending:
+            break;
     }
     return text + "the clock";
 }
@@ -54,7 +57,8 @@ Problem Player::deadlock() const {
         if (++named <= 10) text += (named == 1 ? " " : "; ") + what_holds(static_cast<std::int32_t>(a));
     }
     if (waiting > 10) text += "; and " + std::to_string(waiting - 10) + " more";
-    return {"/workload/parallelism/schedule", text, "give every pass a stage that sends to it, and every exchange all its ranks"};
+    return {"/workload/parallelism/schedule", text,
+            "give every pass a stage that sends to it, and every exchange all its ranks"};
 }
 
 /// Idle time at the end, while other stages drain, belongs to the pipeline's bubble.

@@ -58,7 +58,8 @@ void Player::release(std::int32_t group, std::int32_t exchange, Picoseconds leav
 void Player::join_started(std::int32_t a, const ScoreLine& line) {
     const std::int32_t group = group_of_actor(a, line.slot);
     GroupState& state = group_states_[static_cast<std::size_t>(group)];
-    std::uint32_t& number = started_count_[static_cast<std::size_t>(line.slot) * actors_.size() + static_cast<std::size_t>(a)];
+    std::uint32_t& number =
+        started_count_[static_cast<std::size_t>(line.slot) * actors_.size() + static_cast<std::size_t>(a)];
     const std::uint32_t place = number++ - state.first_started;
     if (place == state.started.size()) state.started.push_back({line.exchange, 0, false, false, 0});
     Started& started = state.started[place];

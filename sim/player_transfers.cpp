@@ -63,7 +63,9 @@ void Player::end_flow(std::int32_t id) {
             move_rest(play.subject);
             break;
         }
-        case PlayKind::started: end_started(play.subject); break;
+        case PlayKind::started:
+            end_started(play.subject);
+            break;
         case PlayKind::message_held: {
             Actor& actor = actors_[static_cast<std::size_t>(play.subject)];
             spent(play.subject, TimePart::pipeline_comm) += now_ - actor.t;
@@ -71,15 +73,17 @@ void Player::end_flow(std::int32_t id) {
             wake(play.subject);
             if (transfer.held < 1.0) {
                 const double share = 1.0 - transfer.held;
-                const std::int32_t rest = new_play({play.transfer, play.subject, play.exchange, -1, PlayKind::message_rest,
-                                                    transfer.size.si() * share, play.begin});
+                const std::int32_t rest = new_play({play.transfer, play.subject, play.exchange, -1,
+                                                    PlayKind::message_rest, transfer.size.si() * share, play.begin});
                 schedule(now_ + to_picoseconds(transfer.latency * share), start_moving, rest);
             } else {
                 deliver_message(play);
             }
             break;
         }
-        case PlayKind::message_rest: deliver_message(play); break;
+        case PlayKind::message_rest:
+            deliver_message(play);
+            break;
     }
 }
 
@@ -91,8 +95,8 @@ void Player::deliver_message(const Play& play) {
     deliver(sender.neighbour[pass.direction], pass.receiving_pass, now_);
 }
 
-/// What of an exchange does not hold anybody up still loads the links, whenever its group holds nobody up. It may outlast
-/// the step: then it is hidden behind the passes before (a gradient reduction) or the next step's (a gather).
+/// What of an exchange does not hold anybody up still loads the links, whenever its group holds nobody up. It may
+/// outlast the step: then it is hidden behind the passes before (a gradient reduction) or the next step's (a gather).
 void Player::add_rest(const Play& held) {
     const CastTransfer& transfer = cast_.transfers[static_cast<std::size_t>(held.transfer)];
     Play rest = held;

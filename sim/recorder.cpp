@@ -3,7 +3,8 @@
 
 namespace orrery {
 
-TraceRecorder::TraceRecorder(const StepProgram& program, const Cast& cast, std::int64_t spans_max) : spans_max_(spans_max) {
+TraceRecorder::TraceRecorder(const StepProgram& program, const Cast& cast, std::int64_t spans_max)
+    : spans_max_(spans_max) {
     if (!is_on()) return;
     for (const CastActor& actor : cast.actors) {
         const std::string who = "stage " + std::to_string(actor.stage) + " rank " + std::to_string(actor.rank);
@@ -13,7 +14,8 @@ TraceRecorder::TraceRecorder(const StepProgram& program, const Cast& cast, std::
     for (const Block& block : program.blocks) trace_.names.emplace_back(block.name);
     first_exchange_name_ = static_cast<std::uint32_t>(trace_.names.size());
     for (const Exchange& exchange : program.exchanges) {
-        trace_.names.push_back(std::string(name_of(exchange.part)) + " " + std::string(name_of(exchange.collective.kind)));
+        trace_.names.push_back(std::string(name_of(exchange.part)) + " " +
+                               std::string(name_of(exchange.collective.kind)));
     }
     wait_name_ = static_cast<std::uint32_t>(trace_.names.size());
     trace_.names.emplace_back("wait for stage");

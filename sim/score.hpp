@@ -13,7 +13,7 @@ namespace orrery {
 struct ScoreLine {
     Picoseconds duration = 0;
     std::int32_t exchange = -1;
-    std::int16_t slot = -1;          // of the exchange's groups
+    std::int16_t slot = -1;  // of the exchange's groups
     Op op = Op::compute;
     TimePart part = TimePart::compute;
 };

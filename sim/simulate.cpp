@@ -7,8 +7,8 @@
 #include "sim/play.hpp"
 #include "sim/traffic.hpp"
 
-#include <chrono>
 #include <sys/resource.h>
+#include <chrono>
 
 namespace orrery {
 namespace {
@@ -30,9 +30,10 @@ Problems problems_of(const Cluster& cluster, const StepProgram& program) {
     Problems problems;
     const int devices = program.parallelism.devices();
     if (devices > cluster.devices() || devices > cluster.fabric.devices) {
-        problems.push_back({"/workload/parallelism",
-                            "needs " + std::to_string(devices) + " devices, the cluster has " + std::to_string(cluster.devices()),
-                            "lower a degree of parallelism or add nodes"});
+        problems.push_back(
+            {"/workload/parallelism",
+             "needs " + std::to_string(devices) + " devices, the cluster has " + std::to_string(cluster.devices()),
+             "lower a degree of parallelism or add nodes"});
     }
     if (static_cast<int>(program.stages.size()) != program.parallelism.pipeline) {
         problems.push_back({"/workload/parallelism/pipeline",
@@ -98,7 +99,8 @@ Result<StepOutcome> simulate(const Cluster& cluster, const StepProgram& program,
     outcome.statistics.classes = static_cast<int>(cast.actors.size());
     outcome.statistics.detail = folded ? "folded" : "full";
     outcome.statistics.peak_rss_bytes = peak_rss_bytes();
-    outcome.statistics.wall = Seconds::from_si(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    outcome.statistics.wall =
+        Seconds::from_si(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     return outcome;
 }
 

@@ -37,8 +37,8 @@ class TrafficPlanner {
     const StepProgram& program_;
     const GroupTable& groups_;
     std::vector<BytesPerSecond> nominal_, actual_;
-    std::vector<std::int32_t> user_;      // by link: the one group or message stream that loads it
-    std::vector<LinkLoad> pool_;          // loads on all links
+    std::vector<std::int32_t> user_;  // by link: the one group or message stream that loads it
+    std::vector<LinkLoad> pool_;      // loads on all links
     TrafficPlan plan_;
 
     static BytesPerSecond rate_on(const std::vector<BytesPerSecond>& bandwidth, const Transfer& transfer) {
@@ -164,9 +164,14 @@ class TrafficPlanner {
             const std::int32_t end = moved[static_cast<std::size_t>(transfer.first_load + transfer.load_count)];
             transfer.first_load = moved[static_cast<std::size_t>(transfer.first_load)];
             transfer.load_count = end - transfer.first_load;
-            double heaviest = 0.0;
-            for (const LinkLoad& load : plan_.loads_of(transfer)) heaviest = std::max(heaviest, load.bytes_per_byte);
-            if (heaviest > 0.0) transfer.weight = 1.0 / heaviest;
+            double slowest = 0.0;  // seconds of a link per byte of progress
+            for (const LinkLoad& load : plan_.loads_of(transfer)) {
+                const BytesPerSecond bandwidth = plan_.bandwidth[static_cast<std::size_t>(load.link)];
+                const double here = load.bytes_per_byte / bandwidth.si();
+                if (here <= slowest) continue;
+                slowest = here;
+                transfer.weight = 1.0 / load.bytes_per_byte;
+            }
         }
     }
 };

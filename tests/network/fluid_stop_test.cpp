@@ -46,11 +46,11 @@ TEST_CASE("a flow stopped in the instant of its start leaves no trace", "[networ
 
 TEST_CASE("one weighted flow stands for several that are alike", "[network][fluid]") {
     // Method: three flows against one get three quarters of the link; folded into one with three times the load and the
-    // weight of one of them (100 B/s, alone), each still makes 25 B/s of progress.
+    // weight of one of them, each still makes 25 B/s of progress.
     FluidNetwork network(one_link);
     std::vector<FlowUpdate> changed;
     constexpr std::array three_loads{LinkLoad{0, 3.0}};
-    const FlowId three = network.start(0, 100.0_B, 100.0_B / 1.0_s, three_loads, 0, 100.0);
+    const FlowId three = network.start(0, 100.0_B, 100.0_B / 1.0_s, three_loads, 0, 1.0);
     const FlowId one = network.start(0, 100.0_B, 100.0_B / 1.0_s, whole_load, 1);
     network.settle(0, changed);
     CHECK(network.rate(three) / (1.0_B / 1.0_s) == Approx(25.0));

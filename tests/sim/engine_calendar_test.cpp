@@ -8,7 +8,8 @@
 
 using namespace orrery;
 
-TEST_CASE("the calendar gives events back in time order, and in the order of adding at equal times", "[sim][calendar]") {
+TEST_CASE("the calendar gives events back in time order, and in the order of adding at equal times",
+          "[sim][calendar]") {
     // Method: a stable sort of the same events is the oracle.
     Rng rng(7);
     std::vector<Event> events;
@@ -27,7 +28,8 @@ TEST_CASE("the calendar gives events back in time order, and in the order of add
 }
 
 TEST_CASE("events added while the clock runs come in their place", "[sim][calendar]") {
-    // Method: hold model (Vaucher & Duval, CACM 18(4), 1975) with a std::stable_sort'ed list of what is pending as oracle.
+    // Method: hold model (Vaucher & Duval, CACM 18(4), 1975) with a std::stable_sort'ed list of what is pending as
+    // oracle.
     Rng rng(11);
     Calendar calendar;
     std::vector<Event> pending;

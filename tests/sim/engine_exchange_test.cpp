@@ -34,8 +34,9 @@ TEST_CASE("an exchange alone on its links holds up for its exposed share of its 
         Exchange inside{{CollectiveKind::all_gather, 100.0_MB}, Axis::tensor, exposed, TimePart::tensor_comm, 3.0_ms};
         Exchange across = data_exchange(7.0_ms);
         across.exposed = exposed;
-        const StepProgram program = straight(grid(8, 1, 1, 4), {inside, across},
-                                             {meet(Op::exchange, 0), compute(20.0_ms), meet(Op::exchange, 1, TimePart::data_comm)});
+        const StepProgram program =
+            straight(grid(8, 1, 1, 4), {inside, across},
+                     {meet(Op::exchange, 0), compute(20.0_ms), meet(Op::exchange, 1, TimePart::data_comm)});
         for (const Detail detail : {Detail::folded, Detail::full}) {
             const StepOutcome outcome = played(cluster_of(4), program, detail);
             CHECK(milliseconds(part_of(outcome, TimePart::tensor_comm)) == Approx(3.0 * exposed).margin(1e-9));
@@ -47,9 +48,9 @@ TEST_CASE("an exchange alone on its links holds up for its exposed share of its 
 
 TEST_CASE("compute beside a started exchange is slowed by contention while it lasts", "[sim][exchange]") {
     // Method: in the 4 ms of the exchange 4 / 1.25 = 3.2 ms of work are done, the other 6.8 ms at full speed.
-    const StepProgram program = straight(grid(1, 1, 1, 8), {data_exchange(4.0_ms)},
-                                         {meet(Op::start, 0, TimePart::data_comm), compute(10.0_ms),
-                                          meet(Op::wait, 0, TimePart::data_comm)}, 0.25);
+    const StepProgram program = straight(
+        grid(1, 1, 1, 8), {data_exchange(4.0_ms)},
+        {meet(Op::start, 0, TimePart::data_comm), compute(10.0_ms), meet(Op::wait, 0, TimePart::data_comm)}, 0.25);
     for (const Detail detail : {Detail::folded, Detail::full}) {
         const StepOutcome outcome = played(cluster_of(1), program, detail);
         CHECK(milliseconds(outcome.step) == Approx(10.8).epsilon(1e-12));
@@ -59,23 +60,24 @@ TEST_CASE("compute beside a started exchange is slowed by contention while it la
 
 TEST_CASE("a wait shows what compute did not hide", "[sim][exchange]") {
     // Method: 1 ms of compute at 1/1.25 takes 1.25 ms of the exchange's 4 ms; the rest is waited for.
-    const StepProgram program = straight(grid(1, 1, 1, 8), {data_exchange(4.0_ms)},
-                                         {meet(Op::start, 0, TimePart::data_comm), compute(1.0_ms),
-                                          meet(Op::wait, 0, TimePart::data_comm)}, 0.25);
+    const StepProgram program = straight(
+        grid(1, 1, 1, 8), {data_exchange(4.0_ms)},
+        {meet(Op::start, 0, TimePart::data_comm), compute(1.0_ms), meet(Op::wait, 0, TimePart::data_comm)}, 0.25);
     const StepOutcome outcome = played(cluster_of(1), program, Detail::full);
     CHECK(milliseconds(outcome.step) == Approx(4.0).epsilon(1e-12));
     CHECK(milliseconds(part_of(outcome, TimePart::compute)) == Approx(1.25));
     CHECK(milliseconds(part_of(outcome, TimePart::data_comm)) == Approx(2.75));
 }
 
-TEST_CASE("exchanges of one communication stream run one after the other, and the step waits for all", "[sim][exchange]") {
-    // Method: sums; the first wait ends at 4 ms, the blocking exchange behind the second started one at 4 + 3 + 2 ms, the
-    // last started one is waited for by the end of the step, 5 ms later.
-    const StepProgram program =
-        straight(grid(1, 1, 1, 8), {data_exchange(4.0_ms), data_exchange(3.0_ms), data_exchange(2.0_ms), data_exchange(5.0_ms)},
-                 {meet(Op::start, 0, TimePart::data_comm), meet(Op::start, 1, TimePart::data_comm), compute(1.0_ms),
-                  meet(Op::wait, 0, TimePart::data_comm), compute(1.0_ms, TimePart::other), meet(Op::exchange, 2, TimePart::data_comm),
-                  meet(Op::start, 3, TimePart::data_comm)});
+TEST_CASE("exchanges of one communication stream run one after the other, and the step waits for all",
+          "[sim][exchange]") {
+    // Method: sums; the first wait ends at 4 ms, the blocking exchange behind the second started one at 4 + 3 + 2 ms,
+    // the last started one is waited for by the end of the step, 5 ms later.
+    const StepProgram program = straight(
+        grid(1, 1, 1, 8), {data_exchange(4.0_ms), data_exchange(3.0_ms), data_exchange(2.0_ms), data_exchange(5.0_ms)},
+        {meet(Op::start, 0, TimePart::data_comm), meet(Op::start, 1, TimePart::data_comm), compute(1.0_ms),
+         meet(Op::wait, 0, TimePart::data_comm), compute(1.0_ms, TimePart::other),
+         meet(Op::exchange, 2, TimePart::data_comm), meet(Op::start, 3, TimePart::data_comm)});
     for (const Detail detail : {Detail::folded, Detail::full}) {
         const StepOutcome outcome = played(cluster_of(1), program, detail);
         CHECK(milliseconds(outcome.step) == Approx(14.0).epsilon(1e-12));
@@ -84,12 +86,13 @@ TEST_CASE("exchanges of one communication stream run one after the other, and th
 }
 
 TEST_CASE("two exchanges on the same ports share them fairly", "[sim][exchange][fluid]") {
-    // Method: fluid closed form. Of 400 ms and 200 ms begun together, each alone, the short one ends when both have moved
-    // 200 ms worth at half rate, at 400 ms; the long one's other half then has the port to itself: 600 ms. Latencies are
-    // a few 1e-4 of it.
-    const StepProgram program = straight(grid(8, 2, 1, 2), {data_exchange(400.0_ms), data_exchange(200.0_ms, Axis::context)},
-                                         {meet(Op::start, 0, TimePart::data_comm), meet(Op::exchange, 1, TimePart::context_comm),
-                                          compute(0.001_ms), meet(Op::wait, 0, TimePart::data_comm)});
+    // Method: fluid closed form. Of 400 ms and 200 ms begun together, each alone, the short one ends when both have
+    // moved 200 ms worth at half rate, at 400 ms; the long one's other half then has the port to itself: 600 ms.
+    // Latencies are a few 1e-4 of it.
+    const StepProgram program =
+        straight(grid(8, 2, 1, 2), {data_exchange(400.0_ms), data_exchange(200.0_ms, Axis::context)},
+                 {meet(Op::start, 0, TimePart::data_comm), meet(Op::exchange, 1, TimePart::context_comm),
+                  compute(0.001_ms), meet(Op::wait, 0, TimePart::data_comm)});
     for (const Detail detail : {Detail::folded, Detail::full}) {
         const StepOutcome outcome = played(cluster_of(4), program, detail);
         CHECK(milliseconds(outcome.step) == Approx(600.0).epsilon(2e-3));
@@ -101,10 +104,10 @@ TEST_CASE("what an exchange hides yields to the exchange that its own group wait
     // price each, however much of the others is still to be moved.
     Exchange half = data_exchange(100.0_ms);
     half.exposed = 0.5;
-    const StepProgram program = straight(grid(8, 2, 1, 2), {half, data_exchange(1.0_ms, Axis::context)},
-                                         {meet(Op::exchange, 0, TimePart::data_comm), meet(Op::exchange, 0, TimePart::data_comm),
-                                          meet(Op::exchange, 0, TimePart::data_comm), compute(500.0_ms),
-                                          meet(Op::exchange, 1, TimePart::context_comm)});
+    const StepProgram program = straight(
+        grid(8, 2, 1, 2), {half, data_exchange(1.0_ms, Axis::context)},
+        {meet(Op::exchange, 0, TimePart::data_comm), meet(Op::exchange, 0, TimePart::data_comm),
+         meet(Op::exchange, 0, TimePart::data_comm), compute(500.0_ms), meet(Op::exchange, 1, TimePart::context_comm)});
     const StepOutcome outcome = played(cluster_of(4), program, Detail::full);
     CHECK(milliseconds(part_of(outcome, TimePart::data_comm)) == Approx(150.0 + 1.0).epsilon(1e-6));
 }
@@ -115,7 +118,8 @@ TEST_CASE("a slow port stretches the exchanges that cross it and no others", "[s
     Cluster cluster = cluster_of(2);
     cluster.faults.slow_links = {{3, 0.5}};
     const Exchange tensor{{CollectiveKind::all_gather, 100.0_MB}, Axis::tensor, 1.0, TimePart::tensor_comm, 3.0_ms};
-    const StepProgram alone = straight(grid(8, 1, 1, 2), {data_exchange(100.0_ms)}, {meet(Op::exchange, 0, TimePart::data_comm)});
+    const StepProgram alone =
+        straight(grid(8, 1, 1, 2), {data_exchange(100.0_ms)}, {meet(Op::exchange, 0, TimePart::data_comm)});
     const StepProgram joint = straight(grid(8, 1, 1, 2), {data_exchange(100.0_ms), tensor},
                                        {meet(Op::exchange, 0, TimePart::data_comm), meet(Op::exchange, 1)});
     for (const Detail detail : {Detail::folded, Detail::full}) {

@@ -32,7 +32,8 @@ StepProgram overlapped(const Parallelism& parallelism, int micro_batches, bool e
         stage.prologue = 3;
         stage.epilogue = 4;
         for (PassProgram& pass : stage.passes) {
-            if (pass.pass.backward && pass.pass.micro_batch == micro_batches - 1 && pass.pass.chunk == 0) pass.block = 2;
+            if (pass.pass.backward && pass.pass.micro_batch == micro_batches - 1 && pass.pass.chunk == 0)
+                pass.block = 2;
         }
     }
     return program;
@@ -106,7 +107,8 @@ TEST_CASE("groups that do not fill their nodes evenly still fold right", "[sim][
 }
 
 TEST_CASE("jitter is seeded, and costs time where ranks wait for each other", "[sim][fold]") {
-    // Method: same seed, same answer; the slowest of many is slower than their mean (Jensen), which is that of no jitter.
+    // Method: same seed, same answer; the slowest of many is slower than their mean (Jensen), which is that of no
+    // jitter.
     Cluster cluster = cluster_of(4);
     const StepProgram program = overlapped(grid(2, 1, 4, 4), 8, true);
     const Seconds calm = played(cluster, program, Detail::full).step;

@@ -56,8 +56,8 @@ TEST_CASE("a GPipe step with messages pays them on the way there and back", "[si
 }
 
 TEST_CASE("one slow device lengthens a 1F1B step by the passes that all must wait for", "[sim][pipeline]") {
-    // Method: the last stage never waits once it has begun. With a rank of it k times as slow, the step is m k (f + b) of
-    // that rank plus the fill and drain of the stages before, (p - 1)(f + b).
+    // Method: the last stage never waits once it has begun. With a rank of it k times as slow, the step is m k (f + b)
+    // of that rank plus the fill and drain of the stages before, (p - 1)(f + b).
     Pipeline pipeline;
     pipeline.parallelism = grid(2, 1, 4, 2);
     pipeline.micro_batches = 16;
@@ -97,12 +97,14 @@ TEST_CASE("a step that cannot end is a problem that names who waits for what", "
     pipeline.micro_batches = 2;
     StepProgram program = program_of(pipeline);
     auto& passes = program.stages[1].passes;
-    passes.erase(std::remove_if(passes.begin(), passes.end(), [](const PassProgram& p) { return p.pass.micro_batch == 1; }),
-                 passes.end());
+    passes.erase(
+        std::remove_if(passes.begin(), passes.end(), [](const PassProgram& p) { return p.pass.micro_batch == 1; }),
+        passes.end());
     const Result<StepOutcome> result = simulate(cluster_of(1), program, {});
     REQUIRE_FALSE(result.ok());
     CHECK(result.problems().front().problem ==
-          "the step cannot end: rank 0 (stage 0) waits for the stage message of backward of micro-batch 1 through chunk 0");
+          "the step cannot end: rank 0 (stage 0) waits for the stage message of backward of micro-batch 1 through "
+          "chunk 0");
 }
 
 TEST_CASE("a step that does not fit its cluster or names unknown devices is refused, all at once", "[sim][pipeline]") {
@@ -121,4 +123,21 @@ TEST_CASE("a step that does not fit its cluster or names unknown devices is refu
     CHECK(result.problems()[1].problem == "the program has 1 stages, the plan 2");
     CHECK(result.problems()[2].problem == "there is no device 16 in this job");
     CHECK(result.problems()[3].place == "/cluster/faults/slow_links/0/rank");
+}
+
+TEST_CASE("played and estimated steps agree where nothing is shared and no message travels", "[sim][pipeline]") {
+    // Method: the closed form of estimate(), which never plays anything, to rounding of picoseconds.
+    Pipeline pipeline;
+    pipeline.parallelism = grid(8, 1, 4, 1);
+    pipeline.micro_batches = 12;
+    pipeline.exchanges = {{{CollectiveKind::all_gather, 50.0_MB}, Axis::tensor, 0.37, TimePart::tensor_comm, 0.3_ms}};
+    pipeline.in_forward = {meet(Op::exchange, 0), compute(0.1_ms)};
+    pipeline.in_backward = {meet(Op::exchange, 0), compute(0.2_ms), meet(Op::exchange, 0)};
+    const StepProgram program = program_of(pipeline);
+    const StepOutcome estimated = estimate(program);
+    const StepOutcome outcome = played(cluster_of(4), program, Detail::folded);
+    CHECK(outcome.step / estimated.step == Approx(1.0).epsilon(1e-9));
+    for (std::size_t part = 0; part < time_part_count; ++part) {
+        CHECK(milliseconds(outcome.breakdown[part]) == Approx(milliseconds(estimated.breakdown[part])).margin(1e-6));
+    }
 }

@@ -27,13 +27,14 @@ inline Cluster cluster_of(int nodes, const std::string& topology = "rail-optimiz
     return cluster;
 }
 
-/// A pipeline whose passes are all alike: `forward` and `backward` seconds of compute per virtual stage and micro-batch.
+/// A pipeline whose passes are all alike: `forward` and `backward` seconds of compute per virtual stage and
+/// micro-batch.
 struct Pipeline {
     Parallelism parallelism;
     int micro_batches = 1;
     Seconds forward = 1.0_ms;
     Seconds backward = 2.0_ms;
-    std::vector<Instruction> in_forward;    // after the compute
+    std::vector<Instruction> in_forward;  // after the compute
     std::vector<Instruction> in_backward;
     std::vector<Exchange> exchanges;
     Seconds boundary{};
