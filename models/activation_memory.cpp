@@ -7,8 +7,8 @@
 namespace orrery {
 namespace {
 
-// Bytes per logit: the fp32 softmax is kept from forward to backward; 16-bit logits and their fp32 gradient live while the
-// head runs. Together the 10 bytes that published peaks show.
+// Bytes per logit: the fp32 softmax is kept from forward to backward; 16-bit logits and their fp32 gradient live while
+// the head runs. Together the 10 bytes that published peaks show.
 constexpr double kept_per_logit = 4.0;
 constexpr double working_per_logit = 6.0;
 
@@ -17,7 +17,9 @@ constexpr double working_per_logit = 6.0;
 // 31 with tensor 2 to 8.
 constexpr double eager_layer_bytes = 30.0;
 
-double elements(std::int64_t rows, std::int64_t width) { return static_cast<double>(rows) * static_cast<double>(width); }
+double elements(std::int64_t rows, std::int64_t width) {
+    return static_cast<double>(rows) * static_cast<double>(width);
+}
 
 /// Rows that routed experts keep: sorted input, inner values, output before it is summed; then the shared experts.
 double expert_activations(const Architecture& a, const LayerShape& s, double inner) {
@@ -28,9 +30,9 @@ double expert_activations(const Architecture& a, const LayerShape& s, double inn
 
 /// What one pass of a chunk keeps, and what it needs besides while it runs.
 struct ChunkActivations {
-    double layers = 0.0;         // kept by decoder layers
-    double head = 0.0;           // kept by the head
-    double recomputed = 0.0;     // one whole layer while it is done again
+    double layers = 0.0;      // kept by decoder layers
+    double head = 0.0;        // kept by the head
+    double recomputed = 0.0;  // one whole layer while it is done again
     bool has_layers = false;
     bool has_head = false;
     [[nodiscard]] double kept() const { return layers + head; }
@@ -63,7 +65,8 @@ ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, c
 /// Keeps the larger of two moments.
 void take_larger(ActivationPeak& peak, double activations, Bytes weights, Bytes gradients) {
     const Bytes held = Bytes::from_si(activations);
-    if (held + weights + gradients > peak.activations + peak.weights + peak.gradients) peak = {held, weights, gradients};
+    if (held + weights + gradients > peak.activations + peak.weights + peak.gradients)
+        peak = {held, weights, gradients};
 }
 
 ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActivations>& chunks, double logits,
@@ -93,9 +96,9 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
     const double stream = elements(s.norm_tokens(), s.hidden);
     const double inner = is_gated(a.activation) ? 4.0 : 2.0;
     const double norms = a.parallel_block && !a.split_norms ? 1.0 : 2.0;
-    double values = (a.parallel_block ? 1.0 : 2.0) * stream + norms * stream;     // residuals and what the norms give
-    values += elements(s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size);       // queries, keys, values
-    values += elements(s.tokens, s.heads * s.head_size);                          // what attention gives
+    double values = (a.parallel_block ? 1.0 : 2.0) * stream + norms * stream;  // residuals and what the norms give
+    values += elements(s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size);    // queries, keys, values
+    values += elements(s.tokens, s.heads * s.head_size);                       // what attention gives
     if (a.post_norms) values += 2.0 * stream;
     if (!expert_layer) values += inner * elements(s.tokens, s.ffn);
     double bytes = s.element_bytes * values;
@@ -105,7 +108,8 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
         bytes += 4.0 * elements(s.tokens, s.heads);  // logarithm of the softmax's sum
     } else if (!s.rematerializes_core) {
         // Softmax, dropout mask and dropout's output: 5 bytes a score in 16 bit.
-        bytes += (2.0 * s.element_bytes + 1.0) * elements(s.batch * s.heads, s.queries) * static_cast<double>(s.sequence);
+        bytes +=
+            (2.0 * s.element_bytes + 1.0) * elements(s.batch * s.heads, s.queries) * static_cast<double>(s.sequence);
     }
     if (!framework.fused_kernels && s.flash) bytes += eager_layer_bytes * elements(s.tokens, s.hidden) / s.tensor;
     return Bytes::from_si(bytes);

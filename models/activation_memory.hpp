@@ -23,13 +23,13 @@ struct GatheredBytes {
 /// The moment at which activations and gathered copies together are most.
 struct ActivationPeak {
     Bytes activations;
-    Bytes weights;      // of GatheredBytes, those that are there at that moment
+    Bytes weights;  // of GatheredBytes, those that are there at that moment
     Bytes gradients;
 };
 
-/// Walks the passes of pipeline rank `stage`: what is held, and the working set of the pass that runs (logits, recomputed
-/// layer, gathered sequence, message buffers). The head's backward and the layers' are two moments: logits are gone when
-/// the layers run.
+/// Walks the passes of pipeline rank `stage`: what is held, and the working set of the pass that runs (logits,
+/// recomputed layer, gathered sequence, message buffers). The head's backward and the layers' are two moments: logits
+/// are gone when the layers run.
 ActivationPeak activation_peak(const Architecture& architecture, const TrainingSpec& spec,
                                const FrameworkProfile& framework, const StepGraph& graph, int stage,
                                const GatheredBytes& gathered);

@@ -1,5 +1,5 @@
-// Mixture of experts on one rank: route, permute, send to the experts, compute all of them as one grouped product, return.
-// Fedus et al., "Switch Transformers", arXiv 2101.03961; grouped products as in MegaBlocks, arXiv 2211.15841.
+// Mixture of experts on one rank: route, permute, send to the experts, compute all of them as one grouped product,
+// return. Fedus et al., "Switch Transformers", arXiv 2101.03961; grouped products as in MegaBlocks, arXiv 2211.15841.
 #include "models/layer_tasks.hpp"
 
 #include <algorithm>
@@ -29,7 +29,8 @@ LayerPiece expert_linear(const LayerShape& s, std::string_view forward, std::str
 
 LayerPiece token_exchange(const LayerShape& s, std::string_view forward, std::string_view backward) {
     if (s.expert == 1) return {};
-    const auto size = Bytes::from_si(s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(s.hidden));
+    const auto size =
+        Bytes::from_si(s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(s.hidden));
     const ExchangeTask task{Collective{CollectiveKind::all_to_all, size, s.wide_type}, Axis::expert};
     return {{{forward, task}}, {{backward, task}}};
 }

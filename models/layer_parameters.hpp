@@ -22,6 +22,6 @@ Flop attention_flop_per_token(const Architecture& architecture, int index, int s
 double norm_parameters(const Architecture& architecture);  // of one norm over the residual stream
 int norms_per_layer(const Architecture& architecture);
 bool is_expert_layer(const Architecture& architecture, int index);
-double active_share(const Architecture& architecture);     // of the routed experts, that one token visits
+double active_share(const Architecture& architecture);  // of the routed experts, that one token visits
 
 }  // namespace orrery

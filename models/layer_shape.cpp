@@ -7,8 +7,8 @@ namespace orrery {
 namespace {
 
 /// Bytes moved to cast one element (read 16 bit, write the narrow value and its transpose, scales): 4 for 8 bit, 6 for
-/// block-scaled 4 bit. 0.8 of them reach memory (neighbouring kernels leave the rest in cache), and 0.9 of the casts are
-/// kernels of their own. Fitted with the training model on published fp8 and nvfp4 runs.
+/// block-scaled 4 bit. 0.8 of them reach memory (neighbouring kernels leave the rest in cache), and 0.9 of the casts
+/// are kernels of their own. Fitted with the training model on published fp8 and nvfp4 runs.
 double cast_bytes_per_element(DataType type) {
     constexpr double reaches_memory = 0.8 * 0.9;
     if (type == DataType::fp8) return 4.0 * reaches_memory;

@@ -1,4 +1,5 @@
-// The sizes of one rank's share of a layer: what tensor, sequence, context and expert parallelism leave of each dimension.
+// The sizes of one rank's share of a layer: what tensor, sequence, context and expert parallelism leave of each
+// dimension.
 #pragma once
 
 #include "models/architecture.hpp"
@@ -13,29 +14,29 @@ namespace orrery {
 struct LayerShape {
     std::int64_t batch = 1;
     std::int64_t sequence = 1;
-    std::int64_t queries = 1;         // of one sequence on this rank: sequence / context
-    std::int64_t tokens = 1;          // T
-    std::int64_t tokens_split = 1;    // T / tensor: where sequence parallelism or experts split the tokens
+    std::int64_t queries = 1;       // of one sequence on this rank: sequence / context
+    std::int64_t tokens = 1;        // T
+    std::int64_t tokens_split = 1;  // T / tensor: where sequence parallelism or experts split the tokens
     std::int64_t hidden = 1;
-    std::int64_t heads = 1;           // of this rank
-    std::int64_t kv_heads = 1;        // of this rank; at least one, by replication
+    std::int64_t heads = 1;     // of this rank
+    std::int64_t kv_heads = 1;  // of this rank; at least one, by replication
     std::int64_t head_size = 1;
-    std::int64_t ffn = 1;             // of this rank
-    std::int64_t vocabulary = 1;      // of this rank, padded
-    std::int64_t experts = 0;         // of this rank
-    std::int64_t expert_rows = 0;     // rows that this rank's experts compute, mean
+    std::int64_t ffn = 1;          // of this rank
+    std::int64_t vocabulary = 1;   // of this rank, padded
+    std::int64_t experts = 0;      // of this rank
+    std::int64_t expert_rows = 0;  // rows that this rank's experts compute, mean
     int tensor = 1;
     int context = 1;
     int expert = 1;
     bool sequence_parallel = false;
     bool flash = true;
-    bool dropout = false;             // the pre-flash recipes of GPT-2 and GPT-3 train with it
-    bool rematerializes_core = false; // selective recomputation
-    double element_bytes = 2.0;       // of an activation
+    bool dropout = false;              // the pre-flash recipes of GPT-2 and GPT-3 train with it
+    bool rematerializes_core = false;  // selective recomputation
+    double element_bytes = 2.0;        // of an activation
     DataType matrix_type = DataType::bf16;
-    DataType wide_type = DataType::bf16;   // of what 8- and 4-bit training keeps wide: attention, head, router
-    double gradient_element_bytes = 2.0;   // of a weight gradient as its product writes it
-    double cast_bytes = 0.0;          // moved per element that is cast to 8 or 4 bit; 0: no casts
+    DataType wide_type = DataType::bf16;  // of what 8- and 4-bit training keeps wide: attention, head, router
+    double gradient_element_bytes = 2.0;  // of a weight gradient as its product writes it
+    double cast_bytes = 0.0;              // moved per element that is cast to 8 or 4 bit; 0: no casts
 
     /// Tokens that norms and residuals run over: T / tensor with sequence parallelism.
     [[nodiscard]] std::int64_t norm_tokens() const { return sequence_parallel ? tokens_split : tokens; }

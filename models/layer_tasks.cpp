@@ -47,12 +47,15 @@ LayerPiece enter_tensor(const LayerShape& s) {
     if (s.tensor == 1) return {};
     const double bytes = stream_bytes(s);
     if (!s.sequence_parallel) {
-        return {{}, {exchange_task("input gradient all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}};
+        return {
+            {},
+            {exchange_task("input gradient all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}};
     }
-    return {{exchange_task("input all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)},
-            {exchange_task("input all-gather again", CollectiveKind::all_gather, 0.5 * bytes, Axis::tensor, s.wide_type),
-             exchange_task("input gradient reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor,
-                           s.wide_type)}};
+    return {
+        {exchange_task("input all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)},
+        {exchange_task("input all-gather again", CollectiveKind::all_gather, 0.5 * bytes, Axis::tensor, s.wide_type),
+         exchange_task("input gradient reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor,
+                       s.wide_type)}};
 }
 
 /// Way out of the row-split products.
@@ -62,8 +65,9 @@ LayerPiece leave_tensor(const LayerShape& s) {
     if (!s.sequence_parallel) {
         return {{exchange_task("output all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}, {}};
     }
-    return {{exchange_task("output reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor, s.wide_type)},
-            {exchange_task("output gradient all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)}};
+    return {
+        {exchange_task("output reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor, s.wide_type)},
+        {exchange_task("output gradient all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)}};
 }
 
 /// Keys and values go once around the context ring; backward their gradients travel with them (Liu et al., "Ring
@@ -93,9 +97,10 @@ LayerPiece flash_piece(const LayerShape& s, int window) {
     work.type = s.wide_type;
     work.kv_type = s.wide_type;
     if (s.context > 1) {
-        const double span = window > 0 ? std::min<double>(window, static_cast<double>(s.sequence))
-                                       : static_cast<double>(s.sequence);
-        const double as_last = std::min(static_cast<double>(s.sequence) - 0.5 * static_cast<double>(s.queries - 1), span);
+        const double span =
+            window > 0 ? std::min<double>(window, static_cast<double>(s.sequence)) : static_cast<double>(s.sequence);
+        const double as_last =
+            std::min(static_cast<double>(s.sequence) - 0.5 * static_cast<double>(s.queries - 1), span);
         const double balanced = std::min(0.5 * static_cast<double>(s.sequence + s.context), span);
         work.causal_imbalance = balanced / as_last;
     }
@@ -151,8 +156,7 @@ std::vector<LayerPiece> attention_pieces(const Architecture& a, const LayerShape
     const LinearNames qkv{"qkv", "qkv input gradient", "qkv weight gradient", "qkv cast"};
     const LinearNames out{"projection", "projection input gradient", "projection weight gradient", "projection cast"};
     return {linear_piece(s, qkv, s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size, s.hidden, false),
-            position_piece(a, s),
-            context_piece(s),
+            position_piece(a, s), context_piece(s),
             s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
             linear_piece(s, out, s.tokens, s.hidden, s.heads * s.head_size, false)};
 }
@@ -167,8 +171,9 @@ std::vector<LayerPiece> mlp_pieces(const Architecture& a, const LayerShape& s) {
     const LinearNames down{"mlp down", "mlp down input gradient", "mlp down weight gradient", "mlp down cast"};
     const bool gated = is_gated(a.activation);
     const std::int64_t kernels = std::max<std::int64_t>(activation_kernels(a, s), 1);
-    LayerPiece activation{{streaming_task("activation", scaled_bytes(s, gated ? 6.0 : 4.0, s.tokens, s.ffn), kernels)},
-                          {streaming_task("activation", scaled_bytes(s, gated ? 10.0 : 6.0, s.tokens, s.ffn), kernels)}};
+    LayerPiece activation{
+        {streaming_task("activation", scaled_bytes(s, gated ? 6.0 : 4.0, s.tokens, s.ffn), kernels)},
+        {streaming_task("activation", scaled_bytes(s, gated ? 10.0 : 6.0, s.tokens, s.ffn), kernels)}};
     LayerPiece last = linear_piece(s, down, s.tokens, s.hidden, s.ffn, false);
     last.recomputed = false;
     return {linear_piece(s, up, s.tokens, gated ? 2 * s.ffn : s.ffn, s.hidden, false), activation, last};
@@ -260,10 +265,11 @@ LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int6
     }
     piece.forward.push_back(
         compute_task(names.forward, MatrixMultiply{m, n, k, 1, type, s.element_bytes}, OperatorClass::matrix));
-    append(piece.backward,
-           {compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes}, OperatorClass::matrix),
-            compute_task(names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes},
-                         OperatorClass::matrix)});
+    append(
+        piece.backward,
+        {compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes}, OperatorClass::matrix),
+         compute_task(names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes},
+                      OperatorClass::matrix)});
     return piece;
 }
 
@@ -313,7 +319,8 @@ LayerGraph head_layer(const Architecture& a, const LayerShape& s, double cross_e
         for (auto& task : *tasks) std::get<ComputeTask>(task.action).part = OperatorClass::head;
     }
     const double half = 0.5 * cross_entropy_bytes * static_cast<double>(s.tokens) * static_cast<double>(s.vocabulary);
-    const LayerPiece loss{{streaming_task("cross entropy", half, 3)}, {streaming_task("cross entropy gradient", half, 2)}};
+    const LayerPiece loss{{streaming_task("cross entropy", half, 3)},
+                          {streaming_task("cross entropy gradient", half, 2)}};
     const std::vector<LayerPiece> pieces{norm_piece(s, "last norm"), enter_tensor(s), logits, loss};
     LayerGraph layer;
     layer.name = "head";

@@ -13,7 +13,7 @@ namespace orrery {
 struct LayerPiece {
     std::vector<GraphTask> forward;
     std::vector<GraphTask> backward;
-    bool recomputed = true;   // by full recomputation: false for what follows the last saved tensor
+    bool recomputed = true;  // by full recomputation: false for what follows the last saved tensor
 };
 
 /// Names of the four kernels of one linear layer.

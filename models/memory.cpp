@@ -16,20 +16,21 @@ namespace {
 // processes on A100 and H100 show 0.4 to 0.8 GB in nvidia-smi.
 constexpr Bytes process_context = 0.6_GB;
 
-// Buffers of one NCCL communicator: 16 channels x 2 neighbours x (4 MiB of NCCL_BUFFSIZE + about 5 MiB for LL128 and LL;
-// NCCL user guide, environment variables; src/include/device.h).
+// Buffers of one NCCL communicator: 16 channels x 2 neighbours x (4 MiB of NCCL_BUFFSIZE + about 5 MiB for LL128 and
+// LL; NCCL user guide, environment variables; src/include/device.h).
 constexpr Bytes communicator_buffers = 288.0_MiB;
 
 // Share of the activations that the caching allocator holds but cannot use. Assumed: between the 15 % that GMLake
 // (arXiv 2401.08156) found on average and the nearly nothing of expandable segments.
 constexpr double fragmentation = 0.05;
 
-// Bytes per parameter of what mixed-precision training keeps (Rajbhandari et al., "ZeRO", arXiv 1910.02054, section 3.1;
-// table of docs/source/api-guide/dist_optimizer.md in Megatron-LM: 6 + 12/d with fp32 gradients, 4 + 16/d with 16-bit ones).
+// Bytes per parameter of what mixed-precision training keeps (Rajbhandari et al., "ZeRO", arXiv 1910.02054,
+// section 3.1; table of docs/source/api-guide/dist_optimizer.md in Megatron-LM: 6 + 12/d with fp32 gradients, 4 + 16/d
+// with 16-bit ones).
 struct StateBytes {
-    double weight;      // as the products read it, with 8- or 4-bit copies
-    double gradient;    // accumulated over micro-batches
-    double optimizer;   // master copy and moments; a second, fp32 gradient where the accumulated one is 16 bit
+    double weight;     // as the products read it, with 8- or 4-bit copies
+    double gradient;   // accumulated over micro-batches
+    double optimizer;  // master copy and moments; a second, fp32 gradient where the accumulated one is 16 bit
 };
 
 StateBytes state_bytes(const TrainingSpec& spec, const FrameworkProfile& framework) {
@@ -88,7 +89,8 @@ void add_unsharded_stage(const StageGraph& stage, const Parallelism& plan, Memor
 
 int communicators(const Parallelism& plan) {
     int groups = 1;  // the world's
-    for (const int degree : {plan.tensor, plan.context, plan.pipeline, plan.data, plan.expert}) groups += degree > 1 ? 1 : 0;
+    for (const int degree : {plan.tensor, plan.context, plan.pipeline, plan.data, plan.expert})
+        groups += degree > 1 ? 1 : 0;
     return plan.devices() > 1 ? groups : 0;
 }
 
@@ -109,8 +111,8 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     memory.gradients = part(bytes.gradient, &StateShards::gradient);
     memory.optimizer = part(bytes.optimizer, &StateShards::optimizer);
     add_unsharded_stage(stage, plan, memory);
-    const ActivationPeak peak = activation_peak(architecture, spec, framework, graph, index,
-                                                gathered_bytes(architecture, graph, plan));
+    const ActivationPeak peak =
+        activation_peak(architecture, spec, framework, graph, index, gathered_bytes(architecture, graph, plan));
     memory.weights += peak.weights;
     memory.gradients += peak.gradients;
     memory.activations = peak.activations;

@@ -20,7 +20,8 @@ std::vector<int> pipeline_split(int layers, int virtual_stages_total) {
     if (share == 0) return {};
     std::vector<int> split(static_cast<std::size_t>(virtual_stages_total), share);
     // A run of neighbours just before the last stage: round the pipeline ranks, so that ranks differ by one at most.
-    for (int i = virtual_stages_total - 1 - rest; i < virtual_stages_total - 1; ++i) split[static_cast<std::size_t>(i)] += 1;
+    for (int i = virtual_stages_total - 1 - rest; i < virtual_stages_total - 1; ++i)
+        split[static_cast<std::size_t>(i)] += 1;
     return split;
 }
 

@@ -5,9 +5,11 @@
 
 namespace orrery {
 
-/// Layers of each of `virtual_stages_total` (pipeline * virtual) stages in model order; empty if there are too few layers.
+/// Layers of each of `virtual_stages_total` (pipeline * virtual) stages in model order; empty if there are too few
+/// layers.
 /// - Divisible: equal shares.
-/// - layers + 2 divisible: equal slots, the embedding and the head taking one each ("Llama 3", arXiv 2407.21783, 3.3.2).
+/// - layers + 2 divisible: equal slots, the embedding and the head taking one each ("Llama 3", arXiv
+/// 2407.21783, 3.3.2).
 /// - Otherwise shares differ by one; the last stage, which has the head, never holds the larger share.
 std::vector<int> pipeline_split(int layers, int virtual_stages_total);
 

@@ -77,7 +77,8 @@ class PlanChecker {
     /// `size` of `what` must be a multiple of the tensor degree.
     void divides_tensor(std::int64_t size, const std::string& what) {
         if (size % plan_.tensor == 0) return;
-        add("/parallelism/tensor", number_text(plan_.tensor) + " does not divide the model's " + number_text(size) + " " + what,
+        add("/parallelism/tensor",
+            number_text(plan_.tensor) + " does not divide the model's " + number_text(size) + " " + what,
             "use " + nearest_divisors(size, plan_.tensor));
     }
 
@@ -105,14 +106,15 @@ class PlanChecker {
                 "use " + nearest_multiples(spec_.sequence, unit));
         } else if (plan_.has_sequence_parallel() && spec_.sequence / plan_.context % plan_.tensor != 0) {
             add("/sequence",
-                number_text(spec_.sequence / plan_.context) + " tokens a rank are no multiple of tensor " + number_text(plan_.tensor) +
-                    ", which sequence parallelism needs",
+                number_text(spec_.sequence / plan_.context) + " tokens a rank are no multiple of tensor " +
+                    number_text(plan_.tensor) + ", which sequence parallelism needs",
                 "use " + nearest_multiples(spec_.sequence, std::int64_t{plan_.tensor} * plan_.context) +
                     ", or set sequence_parallel to false");
         }
         if (a_.positions == Positions::learned && a_.positions_max > 0 && spec_.sequence > a_.positions_max) {
             add("/sequence",
-                number_text(spec_.sequence) + " is longer than the model's table of " + number_text(a_.positions_max) + " positions",
+                number_text(spec_.sequence) + " is longer than the model's table of " + number_text(a_.positions_max) +
+                    " positions",
                 "use " + number_text(a_.positions_max) + " or less, or a model with a longer table");
         }
     }
@@ -122,14 +124,16 @@ class PlanChecker {
         const std::int64_t pass = std::int64_t{plan_.data} * spec_.micro_batch;
         if (spec_.global_batch % pass != 0) {
             add("/global_batch",
-                number_text(spec_.global_batch) + " is no multiple of data x micro_batch = " + number_text(plan_.data) + " x " +
-                    number_text(spec_.micro_batch),
+                number_text(spec_.global_batch) + " is no multiple of data x micro_batch = " + number_text(plan_.data) +
+                    " x " + number_text(spec_.micro_batch),
                 "use " + nearest_multiples(spec_.global_batch, pass));
         } else if (plan_.schedule == PipelineSchedule::interleaved && plan_.virtual_stages > 1 &&
                    spec_.micro_batches() % plan_.pipeline != 0) {
             add("/global_batch",
-                "gives " + number_text(spec_.micro_batches()) + " micro-batches; the interleaved schedule needs a multiple of "
-                    "pipeline = " + number_text(plan_.pipeline),
+                "gives " + number_text(spec_.micro_batches()) +
+                    " micro-batches; the interleaved schedule needs a multiple of "
+                    "pipeline = " +
+                    number_text(plan_.pipeline),
                 "use " + nearest_multiples(spec_.global_batch, pass * plan_.pipeline));
         }
     }
@@ -138,7 +142,8 @@ class PlanChecker {
         if (!degrees_valid_) return;
         if (plan_.virtual_stages > 1 && plan_.schedule != PipelineSchedule::interleaved) {
             add("/parallelism/virtual_stages",
-                "is " + number_text(plan_.virtual_stages) + ", but the schedule is " + std::string(name_of(plan_.schedule)),
+                "is " + number_text(plan_.virtual_stages) + ", but the schedule is " +
+                    std::string(name_of(plan_.schedule)),
                 "set schedule to 1f1b-interleaved, or virtual_stages to 1");
         }
         if (plan_.virtual_stages > 1 && plan_.pipeline == 1) {
@@ -148,14 +153,16 @@ class PlanChecker {
         const std::int64_t stages = std::int64_t{plan_.pipeline} * plan_.virtual_stages;
         if (stages > a_.layers + std::int64_t{2} || pipeline_split(a_.layers, static_cast<int>(stages)).empty()) {
             add(plan_.virtual_stages > 1 ? "/parallelism/virtual_stages" : "/parallelism/pipeline",
-                "pipeline x virtual_stages = " + number_text(stages) + " stages for " + number_text(a_.layers) + " layers",
+                "pipeline x virtual_stages = " + number_text(stages) + " stages for " + number_text(a_.layers) +
+                    " layers",
                 "use a product of " + nearest_divisors(a_.layers, stages));
         }
     }
 
     void recomputation() {
         if (spec_.recompute != Recompute::block && spec_.recompute_layers > 0) {
-            add("/recompute_layers", "is only used with recompute \"block\"", "set recompute to block, or leave it out");
+            add("/recompute_layers", "is only used with recompute \"block\"",
+                "set recompute to block, or leave it out");
         }
         if (spec_.recompute == Recompute::block && spec_.recompute_layers < 1) {
             add("/recompute_layers", "is 0 with recompute \"block\"", "say how many layers of each stage to recompute");
@@ -164,18 +171,21 @@ class PlanChecker {
 
     void data() {
         if (!degrees_valid_) return;
-        if (plan_.fsdp && (plan_.zero == 1 || plan_.zero == 2)) {
+        if (plan_.fsdp && plan_.zero == 1) {
             add("/parallelism/zero", "stage " + number_text(plan_.zero) + " with fsdp, which shards everything",
-                "leave zero out, or set fsdp to false");
+                "leave zero out (full sharding), use 2 (gathered parameters are kept), or set fsdp to false");
         }
-        if (plan_.zero < 0 || plan_.zero > 3) add("/parallelism/zero", "is " + number_text(plan_.zero), "use 0, 1, 2 or 3");
+        if (plan_.zero < 0 || plan_.zero > 3)
+            add("/parallelism/zero", "is " + number_text(plan_.zero), "use 0, 1, 2 or 3");
         const std::int64_t replicas = std::int64_t{plan_.data} * plan_.context;
         if (plan_.shard > 0 && replicas % plan_.shard != 0) {
-            add("/parallelism/shard", number_text(plan_.shard) + " does not divide data x context = " + number_text(replicas),
+            add("/parallelism/shard",
+                number_text(plan_.shard) + " does not divide data x context = " + number_text(replicas),
                 "use " + nearest_divisors(replicas, plan_.shard) + ", or 0 for all");
         }
         if (plan_.shard > 1 && !plan_.fsdp && plan_.zero == 0) {
-            add("/parallelism/shard", "is " + number_text(plan_.shard) + ", but nothing is sharded", "set fsdp or zero, or shard to 0");
+            add("/parallelism/shard", "is " + number_text(plan_.shard) + ", but nothing is sharded",
+                "set fsdp or zero, or shard to 0");
         }
     }
 
@@ -183,21 +193,25 @@ class PlanChecker {
         if (!degrees_valid_) return;
         if (a_.experts == 0) {
             if (plan_.expert > 1) {
-                add("/parallelism/expert", "is " + number_text(plan_.expert) + ", but the model has no experts", "set it to 1");
+                add("/parallelism/expert", "is " + number_text(plan_.expert) + ", but the model has no experts",
+                    "set it to 1");
             }
             return;
         }
         if (a_.experts % plan_.expert != 0) {
-            add("/parallelism/expert", number_text(plan_.expert) + " does not divide the model's " + number_text(a_.experts) + " experts",
+            add("/parallelism/expert",
+                number_text(plan_.expert) + " does not divide the model's " + number_text(a_.experts) + " experts",
                 "use " + nearest_divisors(a_.experts, plan_.expert));
         }
         const std::int64_t replicas = std::int64_t{plan_.data} * plan_.context;
         if (replicas % plan_.expert != 0) {
-            add("/parallelism/expert", number_text(plan_.expert) + " does not divide data x context = " + number_text(replicas),
+            add("/parallelism/expert",
+                number_text(plan_.expert) + " does not divide data x context = " + number_text(replicas),
                 "use " + nearest_divisors(replicas, plan_.expert));
         }
         if (a_.experts_per_token < 1 || a_.experts_per_token > a_.experts || a_.expert_ffn < 1) {
-            add("/model", "has " + number_text(a_.experts) + " experts, but " + number_text(a_.experts_per_token) +
+            add("/model",
+                "has " + number_text(a_.experts) + " experts, but " + number_text(a_.experts_per_token) +
                     " per token of width " + number_text(a_.expert_ffn),
                 "give experts_per_token from 1 to experts, and expert_ffn from 1");
         }

@@ -46,26 +46,31 @@ RankPlace place_of(const Parallelism& parallelism, RankId rank) {
 }
 
 RankId rank_at(const Parallelism& parallelism, const RankPlace& place) {
-    return place.tensor +
-           parallelism.tensor *
-               (place.context + parallelism.context * (place.data + parallelism.data * place.pipeline));
+    return place.tensor + parallelism.tensor *
+                              (place.context + parallelism.context * (place.data + parallelism.data * place.pipeline));
 }
 
 std::vector<RankId> group_of(const Parallelism& parallelism, Axis axis, RankId rank) {
     const RankPlace place = place_of(parallelism, rank);
     const int replicas = parallelism.context * parallelism.data;
     switch (axis) {
-        case Axis::tensor: return digit_run(parallelism, place, &RankPlace::tensor, parallelism.tensor);
-        case Axis::context: return digit_run(parallelism, place, &RankPlace::context, parallelism.context);
-        case Axis::data: return digit_run(parallelism, place, &RankPlace::data, parallelism.data);
-        case Axis::pipeline: return digit_run(parallelism, place, &RankPlace::pipeline, parallelism.pipeline);
-        case Axis::data_context: return data_context_run(parallelism, place, 0, replicas);
+        case Axis::tensor:
+            return digit_run(parallelism, place, &RankPlace::tensor, parallelism.tensor);
+        case Axis::context:
+            return digit_run(parallelism, place, &RankPlace::context, parallelism.context);
+        case Axis::data:
+            return digit_run(parallelism, place, &RankPlace::data, parallelism.data);
+        case Axis::pipeline:
+            return digit_run(parallelism, place, &RankPlace::pipeline, parallelism.pipeline);
+        case Axis::data_context:
+            return data_context_run(parallelism, place, 0, replicas);
         case Axis::expert: {
             ORRERY_CHECK(replicas % parallelism.expert == 0);
             const int position = place.context + parallelism.context * place.data;
             return data_context_run(parallelism, place, position - position % parallelism.expert, parallelism.expert);
         }
-        case Axis::world: break;
+        case Axis::world:
+            break;
     }
     std::vector<RankId> all;
     all.reserve(static_cast<std::size_t>(parallelism.devices()));

@@ -1,5 +1,5 @@
-// Reads config.json of the decoder families that the model folder can describe. Defaults of absent keys are those of the
-// family's Config class in transformers (src/transformers/models/FAMILY/configuration_FAMILY.py, release 4.45).
+// Reads config.json of the decoder families that the model folder can describe. Defaults of absent keys are those of
+// the family's Config class in transformers (src/transformers/models/FAMILY/configuration_FAMILY.py, release 4.45).
 #include "scenarios/hugging_face.hpp"
 
 #include "scenarios/bind.hpp"
@@ -36,7 +36,9 @@ class ConfigReader {
         return 1;
     }
 
-    int optional(std::string_view key, int fallback, int least = 1) { return has(key) ? integer(key, least) : fallback; }
+    int optional(std::string_view key, int fallback, int least = 1) {
+        return has(key) ? integer(key, least) : fallback;
+    }
 
     bool flag(std::string_view key, bool fallback) {
         if (!has(key)) return fallback;
@@ -67,7 +69,9 @@ class ConfigReader {
     [[nodiscard]] const Json& json() const { return json_; }
 
   private:
-    [[nodiscard]] Slot slot(std::string_view key, Range range) const { return {key, range, pointer_to(place_, key), {}}; }
+    [[nodiscard]] Slot slot(std::string_view key, Range range) const {
+        return {key, range, pointer_to(place_, key), {}};
+    }
 
     int integer(std::string_view key, int least) {
         const Range range{static_cast<double>(least), count.max, false};
@@ -80,7 +84,8 @@ class ConfigReader {
 };
 
 /// What the activation function's name means; gated families multiply it with a second up-projection.
-void read_activation(ConfigReader& config, std::string_view key, std::string_view fallback, bool gated, Architecture& a) {
+void read_activation(ConfigReader& config, std::string_view key, std::string_view fallback, bool gated,
+                     Architecture& a) {
     const std::string name = config.text(key, fallback);
     const bool gelu = name.rfind("gelu", 0) == 0;  // gelu, gelu_new, gelu_fast, gelu_pytorch_tanh: one cost
     if (gated && (name == "silu" || name == "swish")) {
@@ -156,7 +161,8 @@ void read_qwen_window(ConfigReader& config, Architecture& a) {
     const int full_layers = config.optional("max_window_layers", 28, 0);
     if (full_layers >= a.layers) return;
     if (full_layers > 0) {
-        config.problem("max_window_layers", "makes only the layers from " + std::to_string(full_layers) + " on windowed",
+        config.problem("max_window_layers",
+                       "makes only the layers from " + std::to_string(full_layers) + " on windowed",
                        "set use_sliding_window to false, or max_window_layers to 0");
         return;
     }

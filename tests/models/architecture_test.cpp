@@ -83,7 +83,8 @@ TEST_CASE("useful arithmetic per token is six per matrix parameter and 12 s h pe
     CHECK(model_flop_per_token(a, 2048, true).si() == Approx(6 * matrices + attention / 2));
 }
 
-TEST_CASE("a window cuts attention to its width, and one as long as the sequence changes nothing", "[models][architecture]") {
+TEST_CASE("a window cuts attention to its width, and one as long as the sequence changes nothing",
+          "[models][architecture]") {
     // Method: keys seen by s queries under the mask: s w - w^2 / 2.
     Architecture a = llama2_7b();
     const double full = model_flop_per_token(a, 4096, true).si();

@@ -1,6 +1,6 @@
 // Memory by part: per-layer formulas, schedules, sharding, and published profiles.
-#include "models/activation_memory.hpp"
 #include "models/memory.hpp"
+#include "models/activation_memory.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -206,11 +206,14 @@ TEST_CASE("profiles shipped with Galvatron are met within 10 % without a pipelin
 }
 
 TEST_CASE("an eager stack keeps more per layer, as Galvatron's profiles show", "[models][memory]") {
-    // Method: difference of its one- and two-layer activations: 1343.2 - 828.6 MiB with tensor 1, 1407.3 - 860.7 with 2.
+    // Method: difference of its one- and two-layer activations: 1343.2 - 828.6 MiB with tensor 1, 1407.3 - 860.7
+    // with 2.
     FrameworkProfile eager;
     eager.fused_kernels = false;
     TrainingSpec s = spec_of(1, 1, 8, 1);
-    const auto kept = [&] { return layer_activations(llama2_7b(1), layer_shape(llama2_7b(1), s, eager), eager, false); };
+    const auto kept = [&] {
+        return layer_activations(llama2_7b(1), layer_shape(llama2_7b(1), s, eager), eager, false);
+    };
     CHECK(kept() / 1.0_MiB == Approx(1343.2 - 828.6).epsilon(0.06));
     s.parallelism.tensor = 2;
     s.micro_batch = 2;
@@ -218,9 +221,9 @@ TEST_CASE("an eager stack keeps more per layer, as Galvatron's profiles show", "
 }
 
 TEST_CASE("Llama 3.1 405B on tensor 8, pipeline 16 is told by its parts", "[models][memory]") {
-    // Method: by hand for the published plan of "Llama 3" (arXiv 2407.21783, table 4) with eight virtual stages: every one
-    // of the 16 x 8 chunk passes is in flight on the first stage, of which 16 x 7 hold a layer each and 16 the embedding,
-    // so activations alone exceed an 80 GB device, while states are far below it.
+    // Method: by hand for the published plan of "Llama 3" (arXiv 2407.21783, table 4) with eight virtual stages: every
+    // one of the 16 x 8 chunk passes is in flight on the first stage, of which 16 x 7 hold a layer each and 16 the
+    // embedding, so activations alone exceed an 80 GB device, while states are far below it.
     Architecture a;
     a.layers = 126;
     a.hidden = 16384;
@@ -236,9 +239,11 @@ TEST_CASE("Llama 3.1 405B on tensor 8, pipeline 16 is told by its parts", "[mode
     s.parallelism.zero = 1;
     const MemoryBreakdown m = memory_with(a, s);
     const double T = 8192;
-    const double layer = 2 * T * (4 * 16384.0 / 8 + (128 + 16) * 128 / 8.0 + 128 * 128 / 8.0 + 4 * 53248 / 8.0) + 4 * T * 16;
+    const double layer =
+        2 * T * (4 * 16384.0 / 8 + (128 + 16) * 128 / 8.0 + 128 * 128 / 8.0 + 4 * 53248 / 8.0) + 4 * T * 16;
     CHECK(layer_bytes(a, s) == Approx(layer));
-    const double layer_parameters = 16384.0 * (128 + 16) * 128 / 8 + 16384.0 * 16384 / 8 + 3 * 16384.0 * 53248 / 8 + 2 * 16384;
+    const double layer_parameters =
+        16384.0 * (128 + 16) * 128 / 8 + 16384.0 * 16384 / 8 + 3 * 16384.0 * 53248 / 8 + 2 * 16384;
     CHECK(m.weights / 1.0_GB == Approx(2 * 8 * layer_parameters / 1e9).epsilon(0.01));
     CHECK(m.gradients / m.weights == Approx(2.0));
     CHECK(m.optimizer / m.weights == Approx(6.0 / 128));

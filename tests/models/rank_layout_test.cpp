@@ -25,13 +25,20 @@ Parallelism grid(int tensor, int context, int data, int pipeline, int expert = 1
 
 std::size_t ranks_of(const Parallelism& p, Axis axis) {
     switch (axis) {
-        case Axis::tensor: return static_cast<std::size_t>(p.tensor);
-        case Axis::context: return static_cast<std::size_t>(p.context);
-        case Axis::data: return static_cast<std::size_t>(p.data);
-        case Axis::pipeline: return static_cast<std::size_t>(p.pipeline);
-        case Axis::data_context: return static_cast<std::size_t>(p.data * p.context);
-        case Axis::expert: return static_cast<std::size_t>(p.expert);
-        case Axis::world: break;
+        case Axis::tensor:
+            return static_cast<std::size_t>(p.tensor);
+        case Axis::context:
+            return static_cast<std::size_t>(p.context);
+        case Axis::data:
+            return static_cast<std::size_t>(p.data);
+        case Axis::pipeline:
+            return static_cast<std::size_t>(p.pipeline);
+        case Axis::data_context:
+            return static_cast<std::size_t>(p.data * p.context);
+        case Axis::expert:
+            return static_cast<std::size_t>(p.expert);
+        case Axis::world:
+            break;
     }
     return static_cast<std::size_t>(p.devices());
 }

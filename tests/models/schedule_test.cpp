@@ -48,8 +48,10 @@ std::optional<double> play(const Orders& orders, int v, double forward, double b
                 bool blocked = false;
                 const auto need = [&](bool back, int virtual_stage) {
                     const auto found = done.find({back, pass.micro_batch, virtual_stage});
-                    if (found == done.end()) blocked = true;
-                    else ready = std::max(ready, found->second);
+                    if (found == done.end())
+                        blocked = true;
+                    else
+                        ready = std::max(ready, found->second);
                 };
                 if (!pass.backward && x > 0) need(false, x - 1);
                 if (pass.backward) need(false, x);
@@ -136,7 +138,8 @@ TEST_CASE("the bubble is (p - 1) passes each way, and one in v of it when interl
             const int m = groups * p;
             const double ideal = 3.0 * m;
             CHECK(*play(orders_of(PipelineSchedule::gpipe, p, 1, m), 1, 1.0, 2.0) == Approx(ideal + 3.0 * (p - 1)));
-            CHECK(*play(orders_of(PipelineSchedule::one_f_one_b, p, 1, m), 1, 1.0, 2.0) == Approx(ideal + 3.0 * (p - 1)));
+            CHECK(*play(orders_of(PipelineSchedule::one_f_one_b, p, 1, m), 1, 1.0, 2.0) ==
+                  Approx(ideal + 3.0 * (p - 1)));
             for (const int v : {2, 4}) {
                 CHECK(*play(orders_of(PipelineSchedule::interleaved, p, v, m), v, 1.0, 2.0) ==
                       Approx(v * ideal + 3.0 * (p - 1)));

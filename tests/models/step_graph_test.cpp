@@ -222,7 +222,8 @@ TEST_CASE("tensor parallel exchanges carry 2 s b h bytes as Megatron's do", "[mo
 
 TEST_CASE("streaming operators move the bytes of the training model", "[models][graph]") {
     // Method: by hand; T tokens, h wide, u = tensor with sequence parallelism: norms 2 x 4 h T / u forward, 2 x 6
-    // backward; residuals 2 x 6 and 2 x 4; gated activation 6 f T / t and 10; rotary 4 (a + k) d T / t; twelve launches.
+    // backward; residuals 2 x 6 and 2 x 4; gated activation 6 f T / t and 10; rotary 4 (a + k) d T / t; twelve
+    // launches.
     const Architecture a = small_llama();
     const TrainingSpec s = spec_of(4, 1, 1, 1);
     const StepGraph g = graph_of(a, s);
@@ -364,7 +365,8 @@ TEST_CASE("all stages together hold the model's parameters", "[models][graph]") 
             const StepGraph g = graph_of(a, s);
             double held = 0;
             for (const auto& stage : g.stages) {
-                held += (stage.parameters - stage.replicated_parameters) * s.parallelism.tensor + stage.replicated_parameters;
+                held += (stage.parameters - stage.replicated_parameters) * s.parallelism.tensor +
+                        stage.replicated_parameters;
             }
             const bool copied = a.tied_embeddings && s.parallelism.pipeline > 1;
             CHECK(held == Approx(count_parameters(a).total + (copied ? 32768.0 * 1024.0 : 0.0)));
@@ -385,8 +387,8 @@ TEST_CASE("fewer key-value heads than tensor ranks are replicated", "[models][gr
 }
 
 TEST_CASE("Llama 3.1 405B on 16 x 8 virtual stages has one slot each", "[models][graph]") {
-    // Method: "The Llama 3 Herd of Models", arXiv 2407.21783, section 3.3.2: 126 layers, so that embedding and head count
-    // as a layer each on 128 virtual stages; 405.85e9 parameters (model card).
+    // Method: "The Llama 3 Herd of Models", arXiv 2407.21783, section 3.3.2: 126 layers, so that embedding and head
+    // count as a layer each on 128 virtual stages; 405.85e9 parameters (model card).
     TrainingSpec s;
     s.sequence = 8192;
     s.global_batch = 2048;
@@ -472,7 +474,8 @@ TEST_CASE("keys, values and their gradients go around the context ring", "[model
 }
 
 TEST_CASE("experts compute each routed copy once and exchange it twice each way", "[models][graph]") {
-    // Method: by hand; 8 experts, 2 per token, 4 expert ranks: 2 T rows of three h x f products, messages of 2 T h x 2 bytes.
+    // Method: by hand; 8 experts, 2 per token, 4 expert ranks: 2 T rows of three h x f products, messages of 2 T h x 2
+    // bytes.
     Architecture a = small_llama();
     a.experts = 8;
     a.experts_per_token = 2;
@@ -513,12 +516,18 @@ TEST_CASE("a plan that cannot be built names every reason and the nearest values
     };
     using S = TrainingSpec;
     CHECK(with([](S&) {}).empty());
-    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "16 attention heads", "2 or 4"));
-    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "8 key-value heads", "2 or 4"));
-    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "1024 hidden width", "2 or 4"));
-    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "4096 MLP width", "2 or 4"));
-    CHECK(mentions(with([](S& s) { s.parallelism.context = 3; }), "/workload/sequence", "multiple of 6", "2046 or 2052"));
-    CHECK(mentions(with([](S& s) { s.sequence = 2047; }), "/workload/sequence", "sequence parallelism", "2046 or 2048"));
+    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "16 attention heads",
+                   "2 or 4"));
+    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "8 key-value heads",
+                   "2 or 4"));
+    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "1024 hidden width",
+                   "2 or 4"));
+    CHECK(mentions(with([](S& s) { s.parallelism.tensor = 3; }), "/workload/parallelism/tensor", "4096 MLP width",
+                   "2 or 4"));
+    CHECK(
+        mentions(with([](S& s) { s.parallelism.context = 3; }), "/workload/sequence", "multiple of 6", "2046 or 2052"));
+    CHECK(
+        mentions(with([](S& s) { s.sequence = 2047; }), "/workload/sequence", "sequence parallelism", "2046 or 2048"));
     CHECK(mentions(with([](S& s) { s.global_batch = 7; }), "/workload/global_batch", "2 x 2", "4 or 8"));
     CHECK(mentions(with([](S& s) { s.parallelism.virtual_stages = 2; }), "/workload/parallelism/virtual_stages", "1f1b",
                    "1f1b-interleaved"));
@@ -540,7 +549,8 @@ TEST_CASE("a plan that cannot be built names every reason and the nearest values
                    }),
                    "/workload/parallelism/pipeline", "12 stages for 8 layers", "8"));
     CHECK(mentions(with([](S& s) { s.recompute_layers = 2; }), "/workload/recompute_layers", "block", "block"));
-    CHECK(mentions(with([](S& s) { s.recompute = Recompute::block; }), "/workload/recompute_layers", "is 0", "how many"));
+    CHECK(
+        mentions(with([](S& s) { s.recompute = Recompute::block; }), "/workload/recompute_layers", "is 0", "how many"));
     CHECK(mentions(with([](S& s) {
                        s.parallelism.fsdp = true;
                        s.parallelism.zero = 2;
@@ -552,7 +562,8 @@ TEST_CASE("a plan that cannot be built names every reason and the nearest values
                        s.parallelism.shard = 3;
                    }),
                    "/workload/parallelism/shard", "data x context = 2", "2"));
-    CHECK(mentions(with([](S& s) { s.parallelism.shard = 2; }), "/workload/parallelism/shard", "nothing is sharded", "zero"));
+    CHECK(mentions(with([](S& s) { s.parallelism.shard = 2; }), "/workload/parallelism/shard", "nothing is sharded",
+                   "zero"));
     CHECK(mentions(with([](S& s) { s.parallelism.expert = 2; }), "/workload/parallelism/expert", "no experts", "1"));
     CHECK(mentions(with([](S& s) { s.precision = DataType::int4; }), "/workload/precision", "int4", "bf16"));
     CHECK(mentions(with([](S& s) { s.parallelism.data = 0; }), "/workload/parallelism/data", "is 0", "from 1"));
@@ -564,7 +575,8 @@ TEST_CASE("a plan that cannot be built names every reason and the nearest values
     });
     std::set<std::string> places;
     for (const auto& p : all) places.insert(p.place);
-    CHECK(places.size() == 4 + 1);  // tensor, global_batch, virtual_stages, precision, and the sequence that 3 does not divide
+    CHECK(places.size() ==
+          4 + 1);  // tensor, global_batch, virtual_stages, precision, and the sequence that 3 does not divide
     TrainingSpec s = spec_of(1, 1, 1, 1);
     s.sequence = 4096;
     CHECK(mentions(problems_of(small_gpt(), s), "/workload/sequence", "2048 positions", "2048 or less"));

@@ -39,8 +39,8 @@ bool refused(const std::string& text, std::string_view key, std::string_view pro
     if (result.ok()) return false;
     const Problems& all = result.problems();
     return std::any_of(all.begin(), all.end(), [&](const Problem& p) {
-        return p.place.find(":/" + std::string(key)) != std::string::npos && p.problem.find(problem) != std::string::npos &&
-               p.remedy.find(remedy) != std::string::npos;
+        return p.place.find(":/" + std::string(key)) != std::string::npos &&
+               p.problem.find(problem) != std::string::npos && p.remedy.find(remedy) != std::string::npos;
     });
 }
 
@@ -62,7 +62,7 @@ const Published published[] = {
     {"llama3.2-3b", 3212749824, 0},
     {"mistral-7b", 7241732096, 0},
     {"mixtral-8x7b", 46702792704, 0},
-    {"mixtral-8x22b", 141e9, 0.005},       // Mistral's announcement: 141B, 39B active
+    {"mixtral-8x22b", 141e9, 0.005},  // Mistral's announcement: 141B, 39B active
     {"qwen2.5-7b", 7615616512, 0},
     {"qwen2.5-32b", 32763876352, 0},
     {"qwen2.5-72b", 72706203648, 0},
@@ -72,17 +72,17 @@ const Published published[] = {
     {"qwen3-235b-a22b", 235093634560, 0},
     {"gpt2", 124439808, 0},
     {"gpt2-xl", 1557611200, 0},
-    {"gpt3-1.3b", 1.3e9, 0.05 / 1.3},      // two digits
-    {"gpt3-6.7b", 6.7e9, 0.05 / 6.7},      // two digits
-    {"gpt3-13b", 13e9, 0.5 / 13},          // two digits
+    {"gpt3-1.3b", 1.3e9, 0.05 / 1.3},  // two digits
+    {"gpt3-6.7b", 6.7e9, 0.05 / 6.7},  // two digits
+    {"gpt3-13b", 13e9, 0.5 / 13},      // two digits
     {"gpt3-175b", 175e9, 0.005},
     {"megatron-22b", 22e9, 0.005},
     {"megatron-175b", 174.6e9, 0.0005},
     {"megatron-530b", 529.6e9, 0.0005},
     {"megatron-1t", 1008.0e9, 0.0005},
     {"gpt-neox-20b", 20554567680, 0},
-    {"falcon-7b", 6921720704, 0},          // with its head tied to the embedding, as the configuration says
-    {"falcon-40b", 41303293952, 0},        // likewise
+    {"falcon-7b", 6921720704, 0},    // with its head tied to the embedding, as the configuration says
+    {"falcon-40b", 41303293952, 0},  // likewise
     {"phi-2", 2779683840, 0},
     {"phi-3-mini", 3821079552, 0},
     {"gemma-7b", 8537680896, 0},
@@ -159,7 +159,8 @@ TEST_CASE("absent keys take the family's default", "[scenarios][hugging_face]") 
     const auto shape = [](const std::string& type, const std::string& more) {
         return read_text_as_config("{\"model_type\": \"" + type +
                                    "\", \"hidden_size\": 4096, \"num_hidden_layers\": 2, \"num_attention_heads\": 32, "
-                                   "\"intermediate_size\": 8192, \"vocab_size\": 1000" + more + "}");
+                                   "\"intermediate_size\": 8192, \"vocab_size\": 1000" +
+                                   more + "}");
     };
     CHECK(shape("llama", "")->kv_heads == 32);
     CHECK(shape("llama", ", \"num_key_value_heads\": null")->kv_heads == 32);
@@ -181,10 +182,12 @@ TEST_CASE("absent keys take the family's default", "[scenarios][hugging_face]") 
     CHECK(shape("falcon", ", \"multi_query\": false")->kv_heads == 32);
     CHECK(shape("qwen2", ", \"use_sliding_window\": true, \"max_window_layers\": 0")->window == 4096);
     CHECK(shape("qwen2", ", \"use_sliding_window\": true, \"max_window_layers\": 2")->window == 0);
-    const auto gpt2 = read_text_as_config(R"({"model_type": "gpt2", "n_embd": 64, "n_layer": 1, "n_head": 2, "vocab_size": 9})");
+    const auto gpt2 =
+        read_text_as_config(R"({"model_type": "gpt2", "n_embd": 64, "n_layer": 1, "n_head": 2, "vocab_size": 9})");
     CHECK(gpt2->positions_max == 1024);
     CHECK(gpt2->ffn == 256);
-    const auto mpt = read_text_as_config(R"({"model_type": "mpt", "d_model": 64, "n_layers": 1, "n_heads": 4, "vocab_size": 9,
+    const auto mpt =
+        read_text_as_config(R"({"model_type": "mpt", "d_model": 64, "n_layers": 1, "n_heads": 4, "vocab_size": 9,
         "attn_config": {"alibi": false, "attn_type": "multiquery_attention"}, "no_bias": false})");
     CHECK(mpt->positions == Positions::learned);
     CHECK(mpt->positions_max == 2048);
@@ -201,34 +204,39 @@ TEST_CASE("a file that cannot be read says why, and what would do", "[scenarios]
     REQUIRE_FALSE(empty.ok());
     std::set<std::string> missing;
     for (const auto& p : empty.problems()) missing.insert(p.place.substr(p.place.rfind('/') + 1));
-    CHECK(missing == std::set<std::string>{"hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers",
-                                           "vocab_size"});
+    CHECK(missing == std::set<std::string>{"hidden_size", "intermediate_size", "num_attention_heads",
+                                           "num_hidden_layers", "vocab_size"});
     const std::string sizes = R"("hidden_size": 96, "num_hidden_layers": 2, "intermediate_size": 64, "vocab_size": 10)";
-    const auto llama = [&](const std::string& more) { return "{\"model_type\": \"llama\", " + sizes + ", " + more + "}"; };
+    const auto llama = [&](const std::string& more) {
+        return "{\"model_type\": \"llama\", " + sizes + ", " + more + "}";
+    };
     CHECK(refused(llama(R"("num_attention_heads": 7)"), "num_attention_heads", "do not divide", "head_dim"));
-    CHECK(refused(llama(R"("num_attention_heads": 8, "num_key_value_heads": 3)"), "num_key_value_heads", "do not divide", "8"));
+    CHECK(refused(llama(R"("num_attention_heads": 8, "num_key_value_heads": 3)"), "num_key_value_heads",
+                  "do not divide", "8"));
     CHECK(refused(llama(R"("num_attention_heads": 8, "hidden_act": "tanh")"), "hidden_act", "tanh", "silu"));
     CHECK(refused(llama(R"("num_attention_heads": -8)"), "num_attention_heads", "", ""));
     CHECK(refused(llama(R"("num_attention_heads": 8.5)"), "num_attention_heads", "", ""));
     CHECK(refused(llama(R"("num_attention_heads": 8, "tie_word_embeddings": "yes")"), "tie_word_embeddings", "", ""));
-    CHECK(refused("{\"model_type\": \"gpt_neox\", " + sizes + R"(, "num_attention_heads": 8, "hidden_act": "silu"})", "hidden_act",
-                  "silu", "relu"));
+    CHECK(refused("{\"model_type\": \"gpt_neox\", " + sizes + R"(, "num_attention_heads": 8, "hidden_act": "silu"})",
+                  "hidden_act", "silu", "relu"));
     CHECK(refused("{\"model_type\": \"mixtral\", " + sizes +
                       R"(, "num_attention_heads": 8, "num_local_experts": 2, "num_experts_per_tok": 3})",
                   "num_experts_per_tok", "3 of 2", "at most 2"));
     CHECK(refused("{\"model_type\": \"qwen2\", " + sizes +
                       R"(, "num_attention_heads": 32, "use_sliding_window": true, "max_window_layers": 1})",
                   "max_window_layers", "from 1 on", "use_sliding_window to false"));
-    CHECK(refused("{\"model_type\": \"qwen3_moe\", " + sizes + R"(, "num_attention_heads": 8, "decoder_sparse_step": 2})",
-                  "moe_intermediate_size", "", ""));
+    CHECK(
+        refused("{\"model_type\": \"qwen3_moe\", " + sizes + R"(, "num_attention_heads": 8, "decoder_sparse_step": 2})",
+                "moe_intermediate_size", "", ""));
     CHECK(refused("{\"model_type\": \"qwen3_moe\", " + sizes +
                       R"(, "num_attention_heads": 8, "moe_intermediate_size": 8, "decoder_sparse_step": 2})",
                   "decoder_sparse_step", "mixes dense", "1"));
     CHECK(refused("{\"model_type\": \"qwen3_moe\", " + sizes +
                       R"(, "num_attention_heads": 8, "moe_intermediate_size": 8, "mlp_only_layers": [1]})",
                   "mlp_only_layers", "mixes dense", "empty"));
-    CHECK(refused(R"({"model_type": "mpt", "attn_config": 3, "d_model": 8, "n_layers": 1, "n_heads": 1, "vocab_size": 8})",
-                  "attn_config", "", ""));
+    CHECK(refused(
+        R"({"model_type": "mpt", "attn_config": 3, "d_model": 8, "n_layers": 1, "n_heads": 1, "vocab_size": 8})",
+        "attn_config", "", ""));
     CHECK_FALSE(read_hugging_face("/nonexistent/config.json").ok());
     CHECK_FALSE(read_text_as_config("[1]").ok());
     CHECK_FALSE(read_text_as_config("{").ok());
