@@ -34,6 +34,7 @@ struct FrameworkProfile {
     Seconds fixed;                          // once per step
     double gradient_bytes = 4.0;            // sent per parameter in the gradient reduction
     bool reduces_by_all_reduce = false;     // one all-reduce of gradients, no gather of parameters
+    BytesPerSecond group_bandwidth;         // a data-parallel group gets no more than this; 0: what the fabric gives
     int library_year = 2025;                // of its kernel libraries; under two years after a device they are immature
     double immature_matrix_slowdown = 1.0;  // on matrix products of a device younger than that
     double immature_attention_slowdown = 1.0;
@@ -68,6 +69,8 @@ struct FrameworkProfile {
             field("gradient_bytes", &F::gradient_bytes, positive, "Bytes sent per parameter when gradients are reduced."),
             field("reduces_by_all_reduce", &F::reduces_by_all_reduce, any_value,
                   "One all-reduce of gradients instead of reduce-scatter and gather."),
+            field("group_bandwidth", &F::group_bandwidth, non_negative,
+                  "What a data-parallel group gets at most, where the software uses one port; 0: what the fabric gives."),
             field("library_year", &F::library_year, {2015.0, 2100.0},
                   "Year of the kernel libraries; less than two years after a device they do not use it well."),
             field("immature_matrix_slowdown", &F::immature_matrix_slowdown, positive,

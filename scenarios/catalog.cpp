@@ -1,6 +1,7 @@
 // Look-ups by name: each reads the one file that it needs and gives a value, or says which name was probably meant.
 #include "scenarios/catalog.hpp"
 
+#include "hardware/sibling.hpp"
 #include "network/collective_parameters.hpp"
 #include "scenarios/bind.hpp"
 #include "scenarios/catalog_files.hpp"
@@ -56,12 +57,26 @@ void read_matrix_peaks(const Json& json, const std::string& place, Device& devic
     }
 }
 
-/// Gives the device the calibration that the repository has for it, if any.
+/// The calibration file of a device; an empty one where the repository has none.
+Result<Calibration> stored_calibration(const std::string& device) {
+    const std::string file = existing_file(calibration_folder, device);
+    return file.empty() ? Result<Calibration>(Calibration{}) : read_calibration(file);
+}
+
+/// Gives the device the calibration that the repository has for it; kernels that were only measured on a sibling
+/// (`kernels_like` of its entry) are carried over from there.
 Problems attach_calibration(Device& device) {
-    const std::string file = existing_file(calibration_folder, device.name);
-    if (file.empty()) return {};
-    Result<Calibration> calibration = read_calibration(file);
+    Result<Calibration> calibration = stored_calibration(device.name);
     if (!calibration) return calibration.problems();
+    const Result<Json> json = entry_json("device", device.name);
+    const std::string sibling = json ? std::string(text_member(*json, "kernels_like")) : std::string();
+    if (calibration->gemm.empty() && !sibling.empty()) {
+        const Result<Device> source = read_device_entry(sibling);
+        if (!source) return source.problems();
+        const Result<Calibration> measured = stored_calibration(sibling);
+        if (!measured) return measured.problems();
+        calibration = sibling_calibration(*calibration, *measured, *source, device);
+    }
     device.calibration = std::make_shared<const Calibration>(std::move(calibration).value());
     return {};
 }
@@ -117,7 +132,7 @@ Result<Device> read_device_entry(std::string_view name) {
     device.name = std::string(name);
     Problems problems;
     const std::string place = entry_place("device", name);
-    read_fields(*json, place, device, problems, {"matrix_peak", "collectives_like", "more", "measured", "notes"},
+    read_fields(*json, place, device, problems, {"matrix_peak", "collectives_like", "kernels_like", "more", "measured", "notes"},
                 catalog_form);
     if (const auto peaks = json->find("matrix_peak"); peaks != json->end()) {
         read_matrix_peaks(*peaks, place + "/matrix_peak", device, problems);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,7 +18,7 @@ namespace {
 
 constexpr double loss_cap = 0.6;          // of one row's |ln(predicted / measured)|: outliers do not steer
 constexpr double prior_pull = 0.02;       // per e-fold of a device's multiplier, a twentieth of a typical row's weight
-constexpr int rounds_max = 12;
+constexpr int rounds_max = 30;
 
 /// A framework constant that may be fitted, and between which bounds it stays physical.
 struct FrameworkKnob {
@@ -70,7 +71,7 @@ class Fitter {
             const double before = best;
             for (std::size_t k = 0; k < knobs_.size(); ++k) best = improve(k, step, best);
             progress_("round " + std::to_string(round + 1) + ": loss " + std::to_string(best));
-            if (before - best < 1e-4) step /= 2.0;
+            if (before - best < 3e-4) step /= 2.0;
             if (step < 0.005) break;
         }
         result.knobs = knobs_;
@@ -150,13 +151,32 @@ class Fitter {
             for (const FrameworkKnob& knob : framework_knobs) {
                 const double value = knob.get(rows_[members.front()].variants.front().framework);
                 if (value == 0.0) continue;  // a zero says that the framework does not do this at all
-                add_knob({name, std::string(knob.name), value, knob.min, knob.max, 0}, members, [this, members, &knob](double v) {
+                const std::vector<std::size_t> affected = affected_by(knob.name, members);
+                if (affected.empty()) continue;
+                add_knob({name, std::string(knob.name), value, knob.min, knob.max, 0}, affected, [this, members, &knob](double v) {
                     for (const std::size_t row : members) {
                         for (TrainingRun& run : rows_[row].variants) knob.set(run.framework, v);
                     }
                 });
             }
         }
+    }
+
+    /// Of a framework's rows, those on which the constant acts.
+    [[nodiscard]] std::vector<std::size_t> affected_by(std::string_view knob, const std::vector<std::size_t>& members) const {
+        std::vector<std::size_t> affected;
+        for (const std::size_t i : members) {
+            const TrainingRun& run = rows_[i].variants.front();
+            const bool immature = run.framework.library_year - rows_[i].cluster.device.year < 2;
+            const bool pipelined_gradients = !run.spec.parallelism.shards_parameters();
+            if (knob.starts_with("immature_") && !immature) continue;
+            if (knob == "immature_attention_slowdown" && !run.spec.flash_attention) continue;
+            if (knob == "attention_slowdown" && !run.spec.flash_attention) continue;
+            if (knob == "tensor_exposed" && run.spec.parallelism.tensor == 1) continue;
+            if (knob == "contention" && pipelined_gradients) continue;
+            affected.push_back(i);
+        }
+        return affected;
     }
 
     void set_slowdown(const std::vector<std::size_t>& members, DataType type, double value) {
@@ -197,10 +217,19 @@ class Fitter {
 
 constexpr std::string_view fit_source = "fitted on published training runs by `orrery calibrate --trainings`";
 
+std::string today() {
+    const std::time_t now = std::time(nullptr);
+    std::array<char, 16> text{};
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
+    return text.data();
+}
+
 Json figure(const TrainingKnob& knob) {
     const double rounded = std::round(knob.value * 1e7) / 1e7;
     const bool is_time = knob.name.rfind("host_", 0) == 0 || knob.name == "fixed";
-    Json json = {{"value", rounded}, {"source", std::string(fit_source) + ", " + std::to_string(knob.rows) + " rows"}, {"date", "2026-11-25"}};
+    Json json = {{"value", rounded}, {"source", std::string(fit_source) + ", " + std::to_string(knob.rows) + " rows"}, {"date", today()}};
     if (is_time) json["value"] = std::to_string(static_cast<int>(std::lround(knob.value * 1e6))) + " us";
     return json;
 }

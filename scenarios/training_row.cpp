@@ -92,7 +92,8 @@ bool is_jax(const Row& row) { return row.says("framework", "jax") || row.says("f
 std::string framework_of(const Row& row, bool sharded) {
     if (is_jax(row)) return "jax-xla";
     if (row.says("framework", "zero-3")) return "deepspeed-zero3-2021";
-    if (row.says("framework", "fsdp") || row.says("framework", "llm-foundry")) return "pytorch-fsdp";
+    if (row.says("framework", "llm-foundry")) return "pytorch-fsdp-2023";  // its published tables are of that year
+    if (row.says("framework", "fsdp")) return "pytorch-fsdp";
     if (row.flag("flash_attention") == std::optional(false) &&
         (row.says("framework", "megatron-lm") || row.says("framework", "megatron-deepspeed"))) {
         return "megatron-2021";
@@ -228,12 +229,24 @@ Result<Cluster> cluster_of(const Row& row, const AcceleratorName& name, CatalogC
     return cluster;
 }
 
+/// Arithmetic of one step as MaxText counted it before July 2025: gated MLP, attention not halved for causality.
+double maxtext_flop(const Row& row) {
+    const Architecture a = architecture_of(row);
+    const double h = a.hidden;
+    const double attention_width = static_cast<double>(a.heads) * a.head_size;
+    const double per_layer = 3.0 * h * a.ffn + h * (attention_width + 2.0 * a.kv_heads * a.head_size) + h * attention_width;
+    const double s = *row.number("seq_len");
+    return 3.0 * s * *row.number("global_batch") * (2.0 * a.layers * per_layer + 2.0 * h * a.vocabulary + 4.0 * s * attention_width * a.layers);
+}
+
 /// Seconds of one step as printed or as it follows from what is printed.
 std::optional<double> measured_step(const Row& row) {
     if (const auto step = row.number("step_time_s"); step && *step > 0.0) return step;
     const double tokens = *row.number("global_batch") * *row.number("seq_len");
     const auto rate = row.number("tokens_per_s_per_accel");
     if (rate && *rate > 0.0) return tokens / (*rate * *row.number("n_accel"));
+    const auto tflops = row.number("model_tflops_per_accel");
+    if (is_jax(row) && tflops && *tflops > 0.0) return maxtext_flop(row) / (*tflops * 1e12 * *row.number("n_accel"));
     return std::nullopt;
 }
 

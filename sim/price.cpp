@@ -154,6 +154,7 @@ class Pricer {
         for (const GraphTask& task : tasks) {
             if (const auto* compute = std::get_if<ComputeTask>(&task.action)) {
                 const TimePart part = compute->part == OperatorClass::optimizer ? TimePart::optimizer : TimePart::compute;
+                kernels.streaming_efficiency = compute->part == OperatorClass::cast ? 1.0 : framework_.streaming_efficiency;
                 append_compute(code, training_time(cluster_.device, compute->work, kernels), part);
             } else {
                 const Exchange exchange = price_exchange(std::get<ExchangeTask>(task.action), attention);
@@ -230,62 +231,96 @@ class Pricer {
             group.ranks = shards;
             group.per_domain = std::min(group.per_domain, shards);
         }
-        return {{kind, size, type}, Axis::data_context, 1.0, TimePart::data_comm,
-                collective_time(cluster_.fabric, {kind, size, type}, group)};
+        Seconds idle = collective_time(cluster_.fabric, {kind, size, type}, group);
+        if (framework_.group_bandwidth > BytesPerSecond{}) idle = std::max(idle, size / framework_.group_bandwidth);
+        return {{kind, size, type}, Axis::data_context, 1.0, TimePart::data_comm, idle};
     }
 
-    /// Fully sharded: gathers run one unit ahead of compute, scatters follow it, both beside it on the communication
-    /// stream. Embedding and head are the root unit, whose gather and scatter nothing hides.
-    std::vector<Instruction> sharded_code(const Chunk& chunk, bool backward) {
-        std::vector<int> units;     // decoder layers, in forward order
-        std::vector<Instruction> before;
+    /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the root.
+    struct ShardedChunk {
+        std::vector<Instruction> before;   // of the root, ahead of the units
+        std::vector<int> units;
         std::vector<Instruction> after;
         double root_parameters = 0.0;
+    };
+
+    ShardedChunk take_apart(const Chunk& chunk, bool backward) const {
+        ShardedChunk parts;
         for (const LayerRun& run : chunk) {
             const auto kind = static_cast<std::size_t>(run.kind);
             for (int n = 0; n < run.count; ++n) {
                 if (graph_.kinds[kind].is_decoder_layer) {
-                    units.push_back(run.kind);
+                    parts.units.push_back(run.kind);
                     continue;
                 }
-                root_parameters += layers_[kind].parameters;
-                append(units.empty() ? before : after, backward ? layers_[kind].backward : layers_[kind].forward);
+                parts.root_parameters += layers_[kind].parameters;
+                append(parts.units.empty() ? parts.before : parts.after, backward ? layers_[kind].backward : layers_[kind].forward);
             }
         }
         if (backward) {
-            std::reverse(units.begin(), units.end());
-            std::swap(before, after);
+            std::reverse(parts.units.begin(), parts.units.end());
+            std::swap(parts.before, parts.after);
         }
+        return parts;
+    }
+
+    std::int32_t gather(double parameters, double exposed = 1.0) {
+        Exchange exchange = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16);
+        exchange.exposed = exposed;
+        return add_exchange(exchange);
+    }
+
+    std::int32_t scatter(double parameters, double exposed = 1.0) {
+        Exchange exchange = data_exchange(CollectiveKind::reduce_scatter,
+                                          Bytes::from_si(parameters * framework_.gradient_bytes), DataType::bf16);
+        exchange.exposed = exposed;
+        return add_exchange(exchange);
+    }
+
+    static Instruction exchange_code(Op op, std::int32_t exchange) { return {op, TimePart::data_comm, exchange, {}}; }
+
+    /// Fully sharded, by what the framework can hide: with full overlap gathers run one unit ahead of compute and scatters
+    /// follow it, both beside it on the communication stream, and only the root's own are seen; with less, each exchange
+    /// shows its unhidden share where it stands (ZeRO-3 of 2021).
+    std::vector<Instruction> sharded_code(const Chunk& chunk, bool backward) {
+        const ShardedChunk parts = take_apart(chunk, backward);
+        const bool gathers = !backward || spec_.parallelism.zero != 2;  // ZeRO-2 keeps what the forward pass gathered
         std::vector<Instruction> code;
-        const auto gather = [&](double parameters) {
-            return add_exchange(data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16));
-        };
-        const auto scatter = [&](double parameters) {
-            return add_exchange(data_exchange(CollectiveKind::reduce_scatter,
-                                              Bytes::from_si(parameters * framework_.gradient_bytes), DataType::bf16));
-        };
-        const auto gather_unit = [&](std::size_t i) { return gather(layers_[static_cast<std::size_t>(units[i])].parameters); };
-        if (!backward && root_parameters > 0.0) {
-            code.push_back({Op::exchange, TimePart::data_comm, gather(root_parameters), {}});
+        if (!backward && parts.root_parameters > 0.0) code.push_back(exchange_code(Op::exchange, gather(parts.root_parameters)));
+        if (framework_.gradient_overlap >= 1.0) {
+            append_prefetched(code, parts, backward, gathers);
+        } else {
+            append_unhidden(code, parts, backward, gathers);
         }
-        const bool gathers = !backward || spec_.parallelism.zero == 3;  // ZeRO-2 keeps what the forward pass gathered
-        if (gathers && !units.empty()) code.push_back({Op::start, TimePart::data_comm, gather_unit(0), {}});
-        append(code, before);
-        for (std::size_t i = 0; i < units.size(); ++i) {
-            const PricedLayer& layer = layers_[static_cast<std::size_t>(units[i])];
-            if (gathers) code.push_back({Op::wait, TimePart::data_comm, gather_unit(i), {}});
-            if (gathers && i + 1 < units.size()) code.push_back({Op::start, TimePart::data_comm, gather_unit(i + 1), {}});
-            append(code, backward ? layer.backward : layer.forward);
-            if (backward) code.push_back({Op::start, TimePart::data_comm, scatter(layer.parameters), {}});
-        }
-        append(code, after);
-        if (backward) {
-            // The stream is serial: when the last scatter is done, all are.
-            const std::int32_t last = units.empty() ? -1 : scatter(layers_[static_cast<std::size_t>(units.back())].parameters);
-            if (last >= 0) code.push_back({Op::wait, TimePart::data_comm, last, {}});
-            if (root_parameters > 0.0) code.push_back({Op::exchange, TimePart::data_comm, scatter(root_parameters), {}});
-        }
+        if (backward && parts.root_parameters > 0.0) code.push_back(exchange_code(Op::exchange, scatter(parts.root_parameters)));
         return code;
+    }
+
+    void append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
+        const auto unit = [&](std::size_t i) -> const PricedLayer& { return layers_[static_cast<std::size_t>(parts.units[i])]; };
+        if (gathers && !parts.units.empty()) code.push_back(exchange_code(Op::start, gather(unit(0).parameters)));
+        append(code, parts.before);
+        for (std::size_t i = 0; i < parts.units.size(); ++i) {
+            if (gathers) code.push_back(exchange_code(Op::wait, gather(unit(i).parameters)));
+            if (gathers && i + 1 < parts.units.size()) code.push_back(exchange_code(Op::start, gather(unit(i + 1).parameters)));
+            append(code, backward ? unit(i).backward : unit(i).forward);
+            if (backward) code.push_back(exchange_code(Op::start, scatter(unit(i).parameters)));
+        }
+        append(code, parts.after);
+        // The stream is serial: when the last scatter is done, all are.
+        if (backward && !parts.units.empty()) code.push_back(exchange_code(Op::wait, scatter(unit(parts.units.size() - 1).parameters)));
+    }
+
+    void append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
+        const double exposed = 1.0 - framework_.gradient_overlap;
+        append(code, parts.before);
+        for (const int kind : parts.units) {
+            const PricedLayer& layer = layers_[static_cast<std::size_t>(kind)];
+            if (gathers) code.push_back(exchange_code(Op::exchange, gather(layer.parameters, exposed)));
+            append(code, backward ? layer.backward : layer.forward);
+            if (backward) code.push_back(exchange_code(Op::exchange, scatter(layer.parameters, exposed)));
+        }
+        append(code, parts.after);
     }
 
     /// Share of an exchange that `beside` (times the framework's overlap) cannot hide; never less than one bucket.
