@@ -16,7 +16,8 @@ constexpr CollectiveAlgorithm collective_table[] = {
     {"ring", "each rank hands on to the next: all the bandwidth, n - 1 steps a pass", offer_ring, lay_ring},
     {"tree", "double binary tree between domains: log2 deep, for all-reduce", offer_tree, lay_tree},
     {"nvls", "all-reduce inside the scale-up switch (NVLink SHARP)", offer_nvls, lay_nvls},
-    {"hierarchical", "in-switch reduction inside domains, double binary tree between them", offer_hierarchical, lay_tree},
+    {"hierarchical", "in-switch reduction inside domains, double binary tree between them", offer_hierarchical,
+     lay_tree},
     {"pairwise", "all-to-all by direct exchange", offer_pairwise, lay_pairwise},
     {"send-recv", "one message", offer_send_recv, lay_send_recv},
 };
@@ -188,8 +189,8 @@ std::string collective_basis(const Fabric& fabric, const Collective& collective,
 }
 
 double measured_over_physical(const CollectiveParameters& parameters, CollectiveKind kind, int ranks, Bytes size) {
-    const CollectiveResidual* below = nullptr;   // largest rank count not above `ranks`
-    const CollectiveResidual* above = nullptr;   // smallest not below
+    const CollectiveResidual* below = nullptr;  // largest rank count not above `ranks`
+    const CollectiveResidual* above = nullptr;  // smallest not below
     for (const CollectiveResidual& residual : parameters.residuals) {
         if (residual.kind != kind || residual.ratio.empty()) continue;
         if (residual.ranks <= ranks && (!below || residual.ranks > below->ranks)) below = &residual;

@@ -19,12 +19,12 @@ struct CollectiveCase {
     Collective collective;
     GroupShape shape;
     double bytes = 0.0;
-    int passes = 1;            // of the ring: all-reduce is a reduce-scatter and an all-gather
-    double link_rate = 0.0;    // usable scale-up rate of one rank in this group, bytes/s
-    int hops = 0;              // of one pass of the ring through the domain
+    int passes = 1;          // of the ring: all-reduce is a reduce-scatter and an all-gather
+    double link_rate = 0.0;  // usable scale-up rate of one rank in this group, bytes/s
+    int hops = 0;            // of one pass of the ring through the domain
     double reduce_slowdown = 1.0;
-    int ranks_fewest = 1;      // of the group in one domain, if the others are full
-    double port_rate = 0.0;    // payload of one rank's network port, bytes/s
+    int ranks_fewest = 1;    // of the group in one domain, if the others are full
+    double port_rate = 0.0;  // payload of one rank's network port, bytes/s
 };
 
 struct CollectivePrice;
@@ -40,12 +40,12 @@ CollectiveCase make_case(const Fabric& fabric, const Collective& collective, con
 /// What an algorithm asks of time and links, before it is laid out on the links of one group.
 struct CollectivePrice {
     std::string_view algorithm;
-    double latency = 0.0;         // s
-    double size = 0.0;            // bytes of progress
-    double rate_max = 0.0;        // bytes/s of progress, whatever the links could do
-    double scale_up_load = 0.0;   // bytes through each rank's scale-up port, each direction, per byte of progress
-    double port_load = 0.0;       // bytes through all network ports of the group in one domain, each direction
-    double trunk_load = 0.0;      // bytes over the busiest trunk, if the group's domains lie side by side
+    double latency = 0.0;        // s
+    double size = 0.0;           // bytes of progress
+    double rate_max = 0.0;       // bytes/s of progress, whatever the links could do
+    double scale_up_load = 0.0;  // bytes through each rank's scale-up port, each direction, per byte of progress
+    double port_load = 0.0;      // bytes through all network ports of the group in one domain, each direction
+    double trunk_load = 0.0;     // bytes over the busiest trunk, if the group's domains lie side by side
     [[nodiscard]] double time() const { return latency + (size > 0.0 ? size / rate_max : 0.0); }
 };
 
@@ -88,7 +88,7 @@ GroupOnFabric open_group(const Fabric& fabric, std::span<const RankId> members);
 struct CollectiveAlgorithm {
     std::string_view name;
     std::string_view doc;
-    void (*offer)(const CollectiveCase&, OfferList&);   // adds nothing where it does not apply
+    void (*offer)(const CollectiveCase&, OfferList&);  // adds nothing where it does not apply
     void (*layout)(const GroupOnFabric&, const CollectivePrice&, std::vector<LinkLoad>&);
 };
 std::span<const CollectiveAlgorithm> collective_algorithms();
@@ -100,7 +100,7 @@ void lay_scale_up(const GroupOnFabric& group, double load, std::vector<LinkLoad>
 void lay_ports(const GroupOnFabric& group, double port_load, std::vector<LinkLoad>& loads);
 /// Bytes from domain `from` to domain `to` (indices into group.domains), as they load trunks; summed by add_trunks.
 struct TrunkLoads {
-    std::vector<double> up, down;   // by leaf
+    std::vector<double> up, down;  // by leaf
 };
 /// `bytes` leave `from`'s ports evenly and arrive evenly at `to`'s, over the trunks if they lie beyond one leaf.
 void load_trunks(const GroupOnFabric& group, std::size_t from, std::size_t to, double bytes, TrunkLoads& trunks);

@@ -13,7 +13,7 @@ namespace orrery {
 
 namespace {
 
-using SampleKey = std::tuple<CollectiveKind, int, double>;   // kind, ranks, bytes
+using SampleKey = std::tuple<CollectiveKind, int, double>;  // kind, ranks, bytes
 SampleKey key_of(const CollectiveSample& s) { return {s.kind, s.ranks, s.size.si()}; }
 
 double median_of(std::vector<double> values) {
@@ -110,9 +110,8 @@ Seconds predicted_time(const CollectiveParameters& parameters, const MeasuredDom
 std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                                                    std::span<const CollectiveSample> samples) {
     const Fabric fabric = measured_fabric(without_residuals(parameters), domain);
-    const Curves curves = curves_of(samples, [&](const CollectiveSample& s) {
-        return std::log(s.time / sample_time(fabric, s));
-    });
+    const Curves curves =
+        curves_of(samples, [&](const CollectiveSample& s) { return std::log(s.time / sample_time(fabric, s)); });
     std::vector<CollectiveResidual> residuals;
     for (const auto& [group, points] : curves) {
         CollectiveResidual residual;
@@ -123,7 +122,8 @@ std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& p
         for (int place = residual.log2_bytes_min; place <= last; ++place) {
             const auto near = points.lower_bound(place - 0.25);
             const bool measured = near != points.end() && near->first <= place + 0.25;
-            residual.ratio.push_back(std::exp(measured ? near->second : gap_exponent * interpolate_points(points, place)));
+            residual.ratio.push_back(
+                std::exp(measured ? near->second : gap_exponent * interpolate_points(points, place)));
         }
         residuals.push_back(residual);
     }
@@ -252,9 +252,12 @@ double get_free(const CollectiveParameters& p, const FreeParameter& f) {
 }
 
 void set_free(CollectiveParameters& p, const FreeParameter& f, double value) {
-    if (f.time) p.*f.time = Seconds::from_si(value);
-    else if (f.size) p.*f.size = Bytes::from_si(value);
-    else p.*f.share = value;
+    if (f.time)
+        p.*f.time = Seconds::from_si(value);
+    else if (f.size)
+        p.*f.size = Bytes::from_si(value);
+    else
+        p.*f.share = value;
 }
 
 double robust_loss(const CollectiveParameters& p, const MeasuredDomain& domain,
@@ -279,14 +282,14 @@ CollectiveParameters fit_collectives(const CollectiveParameters& prior, const Me
         double total = robust_loss(p, domain, keys);
         for (const FreeParameter& f : free_parameters) {
             const double from = get_free(prior, f);
-            if (from <= 0.0) continue;   // not there: stays so
+            if (from <= 0.0) continue;  // not there: stays so
             const double away = std::log(get_free(p, f) / from) / f.spread;
             total += pull * away * away;
         }
         return total;
     };
     double best_loss = loss(best);
-    double step = 0.4;   // of ln(parameter) over its spread
+    double step = 0.4;  // of ln(parameter) over its spread
     for (int round = 0; round < rounds && step > 0.005; ++round) {
         bool better = false;
         for (const FreeParameter& f : free_parameters) {
@@ -295,10 +298,11 @@ CollectiveParameters fit_collectives(const CollectiveParameters& prior, const Me
             for (const double direction : {1.0, -1.0}) {
                 CollectiveParameters trial = best;
                 const double to = from * std::exp(direction * step * f.spread);
-                set_free(trial, f, f.share && f.share != &P::local_pass && f.share != &P::int8_slowdown &&
-                                           f.share != &P::exchange_local_pass
-                                       ? std::min(to, 1.0)
-                                       : to);
+                set_free(trial, f,
+                         f.share && f.share != &P::local_pass && f.share != &P::int8_slowdown &&
+                                 f.share != &P::exchange_local_pass
+                             ? std::min(to, 1.0)
+                             : to);
                 const double trial_loss = loss(trial);
                 if (trial_loss >= best_loss) continue;
                 best = trial;

@@ -19,13 +19,13 @@ struct CollectiveSample {
     CollectiveKind kind = CollectiveKind::all_reduce;
     DataType type = DataType::fp16;
     int ranks = 2;
-    Bytes size;               // as nccl-tests counts it
+    Bytes size;  // as nccl-tests counts it
     Seconds time;
     bool operator==(const CollectiveSample&) const = default;
 };
 
-/// Reads a table `op_name,nccl_dtype,num_gpus,message_size,latency` (any column order; message_size in elements, latency
-/// in ms). Every bad line is a problem with its number, at most twenty of them.
+/// Reads a table `op_name,nccl_dtype,num_gpus,message_size,latency` (any column order; message_size in elements,
+/// latency in ms). Every bad line is a problem with its number, at most twenty of them.
 Result<std::vector<CollectiveSample>> parse_nccl_table(std::string_view text, const std::string& file);
 
 /// One sample per (kind, ranks, size, type), sorted so: the median of its replicates.
@@ -42,9 +42,9 @@ struct MeasuredDomain {
 Seconds predicted_time(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                        const CollectiveSample& sample);
 
-/// Residual tables of `parameters` (whose own residuals are not used): per kind and rank count a ratio for each power of
-/// two between the smallest and the largest size, the median over types; sizes in a gap get the log-log interpolation to
-/// the power 0.7, which leave-one-size-out found best.
+/// Residual tables of `parameters` (whose own residuals are not used): per kind and rank count a ratio for each power
+/// of two between the smallest and the largest size, the median over types; sizes in a gap get the log-log
+/// interpolation to the power 0.7, which leave-one-size-out found best.
 std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                                                    std::span<const CollectiveSample> samples);
 
@@ -52,15 +52,15 @@ std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& p
 double mean_collective_error(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                              std::span<const CollectiveSample> samples);
 
-/// Errors of the physical model on all samples; of physical x residual on the half of the (kind, ranks, size, type) keys
-/// that it was not made from, halves drawn by `seed`; and of it and of interpolation alone when each size is predicted
-/// from the others.
+/// Errors of the physical model on all samples; of physical x residual on the half of the (kind, ranks, size, type)
+/// keys that it was not made from, halves drawn by `seed`; and of it and of interpolation alone when each size is
+/// predicted from the others.
 CollectiveFitQuality judge_fit(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                                std::span<const CollectiveSample> samples, std::uint64_t seed);
 
-/// Physical parameters for `samples` near `prior`: pattern search on the mean of min(|ln(predicted / measured)|, 0.6) plus
-/// a pull towards the prior of `pull` per unit of ((ln p - ln prior) / spread)^2, spread by parameter as found across
-/// five generations. Deterministic; evaluates at most `rounds` sweeps over the parameters.
+/// Physical parameters for `samples` near `prior`: pattern search on the mean of min(|ln(predicted / measured)|, 0.6)
+/// plus a pull towards the prior of `pull` per unit of ((ln p - ln prior) / spread)^2, spread by parameter as found
+/// across five generations. Deterministic; evaluates at most `rounds` sweeps over the parameters.
 CollectiveParameters fit_collectives(const CollectiveParameters& prior, const MeasuredDomain& domain,
                                      std::span<const CollectiveSample> samples, double pull = 0.002, int rounds = 60);
 

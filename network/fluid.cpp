@@ -66,7 +66,7 @@ FlowId FluidNetwork::start(std::int64_t now_ps, Bytes size, BytesPerSecond rate_
 
 void FluidNetwork::join_links(FlowId id, double weight) {
     Flow& flow = flows_[id];
-    double seconds = 0.0;      // per byte of progress on the slowest link
+    double seconds = 0.0;  // per byte of progress on the slowest link
     double load_there = 1.0;
     for (std::size_t e = 0; e < flow.loads.size(); ++e) {
         const LinkLoad& load = flow.loads[e];
@@ -139,7 +139,7 @@ void FluidNetwork::leave_links(FlowId id) {
         link.members[flow.place[e]] = last;
         flows_[last.flow].place[last.entry] = flow.place[e];
         link.members.pop_back();
-        if (link.members.empty()) link.demand = 0.0;   // forget rounding
+        if (link.members.empty()) link.demand = 0.0;  // forget rounding
     }
 }
 

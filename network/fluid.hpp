@@ -18,15 +18,15 @@ struct FlowUpdate {
     FlowId flow = 0;
     std::uint32_t version = 0;
     std::int64_t completion_ps = 0;
-    std::uint64_t tag = 0;        // as given to start()
+    std::uint64_t tag = 0;  // as given to start()
     bool operator==(const FlowUpdate&) const = default;
 };
 
 /// Time is in picoseconds and never goes back. In each instant: any number of start() and complete(), then one
 /// settle(), then the caller schedules an event for every update and hands it to complete() when its time comes.
 ///
-/// Fairness: where a link is short, the flows whose slowest link it is get equal shares of its bytes. A link whose flows
-/// could all run at what their own limits and links allow them alone binds nobody and joins no component.
+/// Fairness: where a link is short, the flows whose slowest link it is get equal shares of its bytes. A link whose
+/// flows could all run at what their own limits and links allow them alone binds nobody and joins no component.
 class FluidNetwork {
   public:
     /// `bandwidth` by link id, all positive.
@@ -59,34 +59,34 @@ class FluidNetwork {
     [[nodiscard]] Bytes carried(LinkId link) const;
 
   private:
-    struct Membership {           // one flow on one link
+    struct Membership {  // one flow on one link
         FlowId flow = 0;
-        std::int32_t entry = 0;   // index into the flow's loads
+        std::int32_t entry = 0;  // index into the flow's loads
     };
     struct Flow {
         std::vector<LinkLoad> loads;
-        std::vector<std::int32_t> place;   // of each load in its link's members
+        std::vector<std::int32_t> place;  // of each load in its link's members
         double size = 0.0;
-        double remaining = 0.0;            // at last_ps
+        double remaining = 0.0;  // at last_ps
         double rate = 0.0;
         double rate_max = 0.0;
-        double weight = 1.0;               // of the fair share of a short link
+        double weight = 1.0;  // of the fair share of a short link
         std::int64_t last_ps = 0;
         std::int64_t completion_ps = 0;
         std::uint64_t tag = 0;
-        std::uint32_t version = 0;         // goes on counting when the id is used again
+        std::uint32_t version = 0;  // goes on counting when the id is used again
         bool active = false;
-        bool fresh = false;                // started since the last settle
-        std::uint32_t visit = 0;           // of the last search that met it
+        bool fresh = false;       // started since the last settle
+        std::uint32_t visit = 0;  // of the last search that met it
     };
     struct LinkState {
         double bandwidth = 0.0;
-        double demand = 0.0;               // sum of load * rate_max over its flows
+        double demand = 0.0;  // sum of load * rate_max over its flows
         double carried = 0.0;
         std::vector<Membership> members;
-        bool dirty = false;                // was or is short, and touched since the last settle
+        bool dirty = false;  // was or is short, and touched since the last settle
         std::uint32_t visit = 0;
-        std::int32_t slot = 0;             // in the component being solved
+        std::int32_t slot = 0;  // in the component being solved
     };
 
     [[nodiscard]] bool is_short(const LinkState& link) const;

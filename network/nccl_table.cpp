@@ -20,10 +20,14 @@ struct OpName {
     CollectiveKind kind;
 };
 constexpr OpName op_names[] = {
-    {"all_reduce", CollectiveKind::all_reduce},         {"all_gather", CollectiveKind::all_gather},
-    {"reduce_scatter", CollectiveKind::reduce_scatter}, {"alltoall", CollectiveKind::all_to_all},
-    {"all_to_all", CollectiveKind::all_to_all},         {"broadcast", CollectiveKind::broadcast},
-    {"reduce", CollectiveKind::reduce},                 {"sendrecv", CollectiveKind::send_recv},
+    {"all_reduce", CollectiveKind::all_reduce},
+    {"all_gather", CollectiveKind::all_gather},
+    {"reduce_scatter", CollectiveKind::reduce_scatter},
+    {"alltoall", CollectiveKind::all_to_all},
+    {"all_to_all", CollectiveKind::all_to_all},
+    {"broadcast", CollectiveKind::broadcast},
+    {"reduce", CollectiveKind::reduce},
+    {"sendrecv", CollectiveKind::send_recv},
 };
 
 struct NcclType {
@@ -31,9 +35,9 @@ struct NcclType {
     DataType type;
 };
 constexpr NcclType nccl_types[] = {
-    {"half", DataType::fp16},  {"float16", DataType::fp16},  {"bfloat16", DataType::bf16},
-    {"float", DataType::fp32}, {"float32", DataType::fp32},  {"int8", DataType::int8},
-    {"fp8", DataType::fp8},    {"fp8_e4m3", DataType::fp8},  {"double", DataType::fp64},
+    {"half", DataType::fp16},  {"float16", DataType::fp16}, {"bfloat16", DataType::bf16},
+    {"float", DataType::fp32}, {"float32", DataType::fp32}, {"int8", DataType::int8},
+    {"fp8", DataType::fp8},    {"fp8_e4m3", DataType::fp8}, {"double", DataType::fp64},
 };
 
 std::vector<std::string_view> split_cells(std::string_view line) {
@@ -64,11 +68,16 @@ CollectiveSample sample_of(const std::vector<std::string_view>& cells, const std
     const double ranks = number_or_negative(cells[at[ranks_column]]);
     const double elements = number_or_negative(cells[at[size_column]]);
     const double milliseconds = number_or_negative(cells[at[time_column]]);
-    if (op == std::end(op_names)) wrong = "op_name \"" + std::string(cells[at[op_column]]) + "\" is not a collective";
-    else if (type == std::end(nccl_types)) wrong = "nccl_dtype \"" + std::string(cells[at[type_column]]) + "\" is not known";
-    else if (ranks < 2.0 || ranks > 1e6) wrong = "num_gpus must be 2 or more";
-    else if (elements <= 0.0) wrong = "message_size must be a positive number of elements";
-    else if (milliseconds <= 0.0) wrong = "latency must be a positive number of milliseconds";
+    if (op == std::end(op_names))
+        wrong = "op_name \"" + std::string(cells[at[op_column]]) + "\" is not a collective";
+    else if (type == std::end(nccl_types))
+        wrong = "nccl_dtype \"" + std::string(cells[at[type_column]]) + "\" is not known";
+    else if (ranks < 2.0 || ranks > 1e6)
+        wrong = "num_gpus must be 2 or more";
+    else if (elements <= 0.0)
+        wrong = "message_size must be a positive number of elements";
+    else if (milliseconds <= 0.0)
+        wrong = "latency must be a positive number of milliseconds";
     if (!wrong.empty()) return sample;
     sample.kind = op->kind;
     sample.type = type->type;
@@ -81,7 +90,8 @@ CollectiveSample sample_of(const std::vector<std::string_view>& cells, const std
 }  // namespace
 
 Result<std::vector<CollectiveSample>> parse_nccl_table(std::string_view text, const std::string& file) {
-    const std::string remedy = "write op_name,nccl_dtype,num_gpus,message_size,latency (elements and ms), as NCCL tables do";
+    const std::string remedy =
+        "write op_name,nccl_dtype,num_gpus,message_size,latency (elements and ms), as NCCL tables do";
     std::vector<CollectiveSample> samples;
     Problems problems;
     std::array<std::size_t, column_count> at{};
@@ -105,14 +115,17 @@ Result<std::vector<CollectiveSample>> parse_nccl_table(std::string_view text, co
             continue;
         }
         if (cells.size() != width) {
-            problems.push_back({place, "has " + std::to_string(cells.size()) + " cells where the head has " +
-                                           std::to_string(width), remedy});
+            problems.push_back(
+                {place, "has " + std::to_string(cells.size()) + " cells where the head has " + std::to_string(width),
+                 remedy});
             continue;
         }
         std::string wrong;
         const CollectiveSample sample = sample_of(cells, at, wrong);
-        if (wrong.empty()) samples.push_back(sample);
-        else problems.push_back({place, wrong, remedy});
+        if (wrong.empty())
+            samples.push_back(sample);
+        else
+            problems.push_back({place, wrong, remedy});
     }
     if (!problems.empty()) return problems;
     if (samples.empty()) return Problem{file, "has no row", remedy};

@@ -1,4 +1,5 @@
-// The switches and cables of a network as a Boost graph: connectivity, diameter by breadth first, bisection by max-flow.
+// The switches and cables of a network as a Boost graph: connectivity, diameter by breadth first, bisection by
+// max-flow.
 #include "network/network_graph.hpp"
 
 #include <boost/graph/adjacency_list.hpp>

@@ -1,4 +1,5 @@
-// The switches and cables of a network as a graph, for questions that no hot path asks: is it connected, how far, how much.
+// The switches and cables of a network as a graph, for questions that no hot path asks: is it connected, how far, how
+// much.
 #pragma once
 
 #include "network/fabric.hpp"
@@ -8,12 +9,12 @@
 namespace orrery {
 
 struct NetworkFigures {
-    int end_points = 0;          // nodes, or devices of a torus
+    int end_points = 0;  // nodes, or devices of a torus
     int switches = 0;
-    int cables = 0;              // bundles count as one
+    int cables = 0;  // bundles count as one
     bool connected = false;
-    int hops_max = 0;            // cables between the two end points that lie farthest apart; 0 if not connected
-    BytesPerSecond bisection;    // what the first half of the end points can send to the second, one direction
+    int hops_max = 0;          // cables between the two end points that lie farthest apart; 0 if not connected
+    BytesPerSecond bisection;  // what the first half of the end points can send to the second, one direction
 };
 
 /// Figures of any set of cables whose vertices 0 .. end_points - 1 are end points.

@@ -106,8 +106,8 @@ class Filling {
 
     using Entry = std::pair<double, std::int32_t>;
     const FillingProblem& p_;
-    std::vector<double>& rates_;                  // -1: still rising
-    std::vector<double> left_, weight_;           // by link: capacity not taken, weight still rising
+    std::vector<double>& rates_;         // -1: still rising
+    std::vector<double> left_, weight_;  // by link: capacity not taken, weight still rising
     std::vector<std::int32_t> rising_, link_first_, link_flow_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
     double level_ = 0.0;

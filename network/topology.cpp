@@ -13,8 +13,8 @@ namespace orrery {
 namespace {
 
 constexpr Topology topology_table[] = {
-    {"rail-optimized", "each device's port on the leaf of its rail; pods of rails joined by spines", build_rail_optimized,
-     cables_rail_optimized},
+    {"rail-optimized", "each device's port on the leaf of its rail; pods of rails joined by spines",
+     build_rail_optimized, cables_rail_optimized},
     {"fat-tree", "folded Clos of two or three tiers, all ports of a node on one leaf", build_fat_tree, cables_fat_tree},
     {"torus", "links to neighbours in two or three dimensions (TPU pods); pods joined by their ports", build_torus,
      cables_torus},
@@ -48,7 +48,8 @@ Problem unknown_topology(const std::string& name) {
     const Topology* nearest = topology_table;
     std::string all;
     for (const Topology& topology : topology_table) {
-        if (topology_name_distance(name, topology.name) < topology_name_distance(name, nearest->name)) nearest = &topology;
+        if (topology_name_distance(name, topology.name) < topology_name_distance(name, nearest->name))
+            nearest = &topology;
         all += (all.empty() ? "" : ", ") + std::string(topology.name);
     }
     return {"/cluster/fabric/topology", "\"" + name + "\" is not a topology",
@@ -83,12 +84,14 @@ void check_rates(const FabricSpec& spec, const Node& node, int nodes, BytesPerSe
                             "give the rate of a port, such as \"400 Gb/s\", or fewer nodes"});
     }
     if (domain > 1 && devices > 1 && !(scale_up.si() > 0.0) && node.scale_up != ScaleUp::pcie) {
-        problems.push_back({"/cluster/node", "\"" + node.name + "\" has a scale-up domain of " + std::to_string(domain) +
-                                                 " devices whose device gives no scale-up rate",
+        problems.push_back({"/cluster/node",
+                            "\"" + node.name + "\" has a scale-up domain of " + std::to_string(domain) +
+                                " devices whose device gives no scale-up rate",
                             "choose a device with scale_up_bandwidth, or a node with a domain of 1"});
     }
     if (devices > 16'777'216) {
-        problems.push_back({"/cluster/nodes", std::to_string(devices) + " devices", "at most 16777216 can be modelled"});
+        problems.push_back(
+            {"/cluster/nodes", std::to_string(devices) + " devices", "at most 16777216 can be modelled"});
     }
 }
 

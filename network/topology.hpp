@@ -17,12 +17,12 @@ BytesPerSecond port_bandwidth(const FabricSpec& spec, const Node& node);
 /// Sizes of a folded Clos network of equal switches (Leiserson, IEEE Trans. Computers C-34(10), 1985).
 struct ClosPlan {
     int switch_ports = 64;
-    int leaf_down = 32;        // ports of a leaf towards nodes
+    int leaf_down = 32;  // ports of a leaf towards nodes
     int leaf_up = 32;
     int leaves = 1;
-    int tiers = 1;             // 1: a single switch per leaf's worth of nodes; 3: with a core
-    bool fits = true;          // three tiers hold it
-    long long ports_max = 0;   // end ports that three tiers hold
+    int tiers = 1;            // 1: a single switch per leaf's worth of nodes; 3: with a core
+    bool fits = true;         // three tiers hold it
+    long long ports_max = 0;  // end ports that three tiers hold
 };
 /// Plan for `end_ports` cables from nodes to leaves.
 ClosPlan clos_plan(const FabricSpec& spec, const Node& node, long long end_ports);
@@ -36,7 +36,8 @@ void add_leaves(const FabricSpec& spec, const Node& node, int nodes_per_leaf, in
 
 /// Adds the cables between leaves and above for `plan`; `uplink` of each leaf is spread over all spines. Leaves are the
 /// vertices first_leaf .. first_leaf + leaves - 1.
-void add_upper_tiers(const ClosPlan& plan, int first_leaf, int leaves, BytesPerSecond uplink, std::vector<Cable>& cables);
+void add_upper_tiers(const ClosPlan& plan, int first_leaf, int leaves, BytesPerSecond uplink,
+                     std::vector<Cable>& cables);
 
 // One file each under network/topologies.
 Result<Fabric> build_single_node(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);

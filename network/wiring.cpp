@@ -47,17 +47,20 @@ double torus_share(const std::vector<int>& torus, int ranks) {
 double usable_scale_up_share(const Fabric& fabric, int ranks) {
     if (ranks <= 1) return 1.0;
     switch (fabric.wiring) {
-        case ScaleUp::switched: return 1.0;
+        case ScaleUp::switched:
+            return 1.0;
         case ScaleUp::mesh: {
-            const int others = std::max(fabric.domain - 1, 1);   // one direct link to each
+            const int others = std::max(fabric.domain - 1, 1);  // one direct link to each
             return std::min(1.0, static_cast<double>(ranks - 1) / others);
         }
         case ScaleUp::cube_mesh: {
             const auto entry = static_cast<std::size_t>(std::min(ranks, 8) - 2);
             return cube_mesh_rings[entry] / cube_mesh_rings.back();
         }
-        case ScaleUp::torus: return fabric.torus.empty() ? 1.0 : torus_share(fabric.torus, ranks);
-        case ScaleUp::pcie: return pcie_share(ranks);
+        case ScaleUp::torus:
+            return fabric.torus.empty() ? 1.0 : torus_share(fabric.torus, ranks);
+        case ScaleUp::pcie:
+            return pcie_share(ranks);
     }
     return 1.0;
 }

@@ -11,9 +11,7 @@ namespace {
 constexpr double nvls_tuning_latency = 25e-6;
 constexpr double nvls_tuning_efficiency = 0.85;
 
-bool adds_in_switch(DataType type) {
-    return type != DataType::int8 && type != DataType::int4 && type != DataType::fp4;
-}
+bool adds_in_switch(DataType type) { return type != DataType::int8 && type != DataType::int4 && type != DataType::fp4; }
 
 }  // namespace
 
@@ -30,7 +28,7 @@ void offer_nvls(const CollectiveCase& c, OfferList& list) {
     price.latency = p.nvls_latency.si() + p.nvls_fill.si() * c.bytes / (c.bytes + p.simple_fill_half.si());
     price.size = c.bytes;
     price.rate_max = p.nvls_efficiency * c.link_rate;
-    price.scale_up_load = (n + 1.0) / n;   // its buffer to the switch, and its share of the sum out to all
+    price.scale_up_load = (n + 1.0) / n;  // its buffer to the switch, and its share of the sum out to all
     const double ranked_rate = nvls_tuning_efficiency * p.tuning_bus_share * c.link_rate * n / (n - 1.0);
     list.add(price, nvls_tuning_latency + c.bytes / ranked_rate);
 }

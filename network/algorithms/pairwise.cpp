@@ -63,8 +63,8 @@ CollectivePrice exchange_across(const CollectiveCase& c) {
     const double overhead = port_payload_share / p.gather_port_share;
     price.port_load = c.ranks_fewest * (n - c.ranks_fewest) / n * overhead;
     price.trunk_load = exchange_trunk_load(c) * overhead;
-    price.rate_max = limit_across(c, p.exchange_efficiency * c.link_rate * n / (g - 1.0 + p.exchange_local_pass),
-                                  price.port_load);
+    price.rate_max =
+        limit_across(c, p.exchange_efficiency * c.link_rate * n / (g - 1.0 + p.exchange_local_pass), price.port_load);
     return price;
 }
 
@@ -77,7 +77,8 @@ void offer_pairwise(const CollectiveCase& c, OfferList& list) {
         return;
     }
     const CollectivePrice simple = exchange_simple_inside(c);
-    list.add(c.parameters.exchange_ll_efficiency > 0.0 ? smooth_minimum(exchange_quick_inside(c), simple) : simple, 0.0);
+    list.add(c.parameters.exchange_ll_efficiency > 0.0 ? smooth_minimum(exchange_quick_inside(c), simple) : simple,
+             0.0);
 }
 
 void lay_pairwise(const GroupOnFabric& group, const CollectivePrice& price, std::vector<LinkLoad>& loads) {

@@ -20,22 +20,23 @@ constexpr RingTuning ring_tuning_ll128{14.0e-6, 1.9e-6};
 constexpr RingTuning ring_tuning_simple{8.4e-6, 3.4e-6};
 
 struct RingProtocol {
-    double start;        // s, beyond the common base
-    double step;         // s, per hop inside a domain
-    double efficiency;   // of the scale-up link
-    double share;        // of Simple's rate, between domains (tuning.cc:289-450: LL half, LL128 0.92)
-    double hop_ratio;    // of the network hop latency
+    double start;       // s, beyond the common base
+    double step;        // s, per hop inside a domain
+    double efficiency;  // of the scale-up link
+    double share;       // of Simple's rate, between domains (tuning.cc:289-450: LL half, LL128 0.92)
+    double hop_ratio;   // of the network hop latency
 };
 
 struct RingVolume {
-    double sent;         // bytes through each rank's port per byte of the collective
-    double moved;        // the same with the rank's own local pass
+    double sent;   // bytes through each rank's port per byte of the collective
+    double moved;  // the same with the rank's own local pass
 };
 
 RingVolume ring_volume(const CollectiveCase& c) {
     const double n = c.shape.ranks;
     // A pipelined broadcast or reduction passes every byte over every edge once.
-    if (c.collective.kind == CollectiveKind::broadcast || c.collective.kind == CollectiveKind::reduce) return {1.0, 1.0};
+    if (c.collective.kind == CollectiveKind::broadcast || c.collective.kind == CollectiveKind::reduce)
+        return {1.0, 1.0};
     const double steps = c.passes * (n - 1.0);
     return {steps / n, (steps + c.parameters.local_pass) / n};
 }
@@ -59,13 +60,15 @@ void ring_offers_inside(const CollectiveCase& c, OfferList& list) {
     const CollectiveParameters& p = c.parameters;
     const double bus = p.tuning_bus_share * c.link_rate;
     const double fill = p.simple_fill.si() * ring_volume(c).sent * c.bytes / (c.bytes + p.simple_fill_half.si());
-    list.add(ring_inside(c, {p.simple_start.si(), p.simple_step.si(), p.simple_efficiency, 1.0, simple_hop_ratio}, fill),
-             ring_rank(c, ring_tuning_simple, bus));
+    list.add(
+        ring_inside(c, {p.simple_start.si(), p.simple_step.si(), p.simple_efficiency, 1.0, simple_hop_ratio}, fill),
+        ring_rank(c, ring_tuning_simple, bus));
     if (p.ll_efficiency <= 0.0) return;
     CollectivePrice quick = ring_inside(c, {0.0, p.ll_step.si(), p.ll_efficiency, 0.5, 1.0}, 0.0);
     if (p.ll128_efficiency > 0.0) {
-        quick = smooth_minimum(quick, ring_inside(c, {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92,
-                                                      ll128_hop_ratio}, 0.0));
+        quick = smooth_minimum(
+            quick,
+            ring_inside(c, {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92, ll128_hop_ratio}, 0.0));
     }
     double ranked_by = ring_rank(c, ring_tuning_ll, std::min(p.tuning_ll_share * c.link_rate, 0.5 * bus));
     if (p.tuning_ll128_share > 0.0) {
@@ -91,8 +94,9 @@ CollectivePrice ring_across(const CollectiveCase& c, const RingProtocol& protoco
                     c.passes * (inner_hops * protocol.step + net_hops * protocol.hop_ratio * c.fabric.net_hop.si());
     price.size = c.bytes;
     ring_loads_across(c, 1.0 / protocol.share, price);
-    price.rate_max = limit_across(c, protocol.share * c.parameters.simple_efficiency * c.link_rate /
-                                         (ring_volume(c).moved * c.reduce_slowdown), price.port_load);
+    price.rate_max = limit_across(
+        c, protocol.share * c.parameters.simple_efficiency * c.link_rate / (ring_volume(c).moved * c.reduce_slowdown),
+        price.port_load);
     return price;
 }
 

@@ -12,9 +12,9 @@ namespace orrery {
 namespace {
 
 struct TreeProtocol {
-    double start;       // s
-    double step;        // s, per hop of the chain inside a domain
-    double share;       // of Simple's rate
+    double start;  // s
+    double step;   // s, per hop of the chain inside a domain
+    double share;  // of Simple's rate
     double hop_ratio;
     bool present;
 };
@@ -30,8 +30,9 @@ CollectivePrice tree_price(const CollectiveCase& c, const TreeProtocol& protocol
     price.scale_up_load = 2.0 * (per_domain - 1.0) / per_domain;
     price.port_load = tree_port_load(c.shape.domains) / protocol.share;
     // Half of the bus rate as algorithm rate, and NCCL's factor for the tree pattern, 0.85.
-    price.rate_max = limit_across(c, 0.5 * 0.85 * protocol.share * c.parameters.simple_efficiency * c.link_rate /
-                                         c.reduce_slowdown, price.port_load);
+    price.rate_max =
+        limit_across(c, 0.5 * 0.85 * protocol.share * c.parameters.simple_efficiency * c.link_rate / c.reduce_slowdown,
+                     price.port_load);
     return price;
 }
 
@@ -71,8 +72,8 @@ void lay_tree(const GroupOnFabric& group, const CollectivePrice& price, std::vec
     const double edge = price.port_load / tree_port_load(static_cast<int>(domains));
     for (std::size_t i = 1; i < domains; ++i) {
         const std::size_t parent = tree_parent(i, domains);
-        load_trunks(group, i, parent, edge, trunks);   // the sum goes up
-        load_trunks(group, parent, i, edge, trunks);   // and comes down
+        load_trunks(group, i, parent, edge, trunks);  // the sum goes up
+        load_trunks(group, parent, i, edge, trunks);  // and comes down
     }
     add_trunks(group.fabric, trunks, loads);
 }

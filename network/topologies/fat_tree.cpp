@@ -1,5 +1,6 @@
 // Fat tree (folded Clos) with all ports of a node on one leaf; two tiers, or three where two do not reach.
-// Leiserson, "Fat-trees: universal networks for hardware-efficient supercomputing", IEEE Trans. Computers C-34(10), 1985.
+// Leiserson, "Fat-trees: universal networks for hardware-efficient supercomputing", IEEE Trans. Computers C-34(10),
+// 1985.
 #include "network/topology.hpp"
 
 #include <algorithm>

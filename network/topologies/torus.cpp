@@ -6,8 +6,7 @@ namespace orrery {
 
 Result<Fabric> build_torus(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up) {
     if (node.scale_up != ScaleUp::torus) {
-        return Problem{"/cluster/fabric/topology",
-                       "\"" + node.name + "\" is not wired as a torus",
+        return Problem{"/cluster/fabric/topology", "\"" + node.name + "\" is not wired as a torus",
                        "use a node whose scale_up is \"torus\", or a switched topology such as \"rail-optimized\""};
     }
     return bare_fabric(spec, node, nodes, scale_up);

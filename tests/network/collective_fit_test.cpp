@@ -39,8 +39,11 @@ Problem first_table_problem(const std::string& text) {
 
 TEST_CASE("an NCCL table is read in elements and milliseconds", "[network][fit]") {
     // Method: by hand; 1,024 halves are 2,048 bytes, 0.0125 ms are 12.5 us; column order is free.
-    const auto samples = parse_nccl_table("latency,op_name,nccl_dtype,num_gpus,message_size\r\n"
-                                          "0.0125,alltoall,half,4,1024\r\n\n0.5,all_gather,int8,8,4096", "t.csv").value();
+    const auto samples = parse_nccl_table(
+                             "latency,op_name,nccl_dtype,num_gpus,message_size\r\n"
+                             "0.0125,alltoall,half,4,1024\r\n\n0.5,all_gather,int8,8,4096",
+                             "t.csv")
+                             .value();
     REQUIRE(samples.size() == 2);
     CHECK(samples[0].kind == CollectiveKind::all_to_all);
     CHECK(samples[0].type == DataType::fp16);
@@ -56,7 +59,8 @@ TEST_CASE("bad lines of a table are named", "[network][fit]") {
     CHECK(first_table_problem(nccl_head).problem == "has no row");
     CHECK(first_table_problem(nccl_head + "all_reduce,half,4,8\n").problem == "has 4 cells where the head has 5");
     CHECK(first_table_problem(nccl_head + "gossip,half,4,8,1\n").problem == "op_name \"gossip\" is not a collective");
-    CHECK(first_table_problem(nccl_head + "all_reduce,quarter,4,8,1\n").problem == "nccl_dtype \"quarter\" is not known");
+    CHECK(first_table_problem(nccl_head + "all_reduce,quarter,4,8,1\n").problem ==
+          "nccl_dtype \"quarter\" is not known");
     CHECK(first_table_problem(nccl_head + "all_reduce,half,1,8,1\n").problem == "num_gpus must be 2 or more");
     CHECK(first_table_problem(nccl_head + "all_reduce,half,2,0,1\n").problem ==
           "message_size must be a positive number of elements");

@@ -87,7 +87,8 @@ TEST_CASE("between nodes the ports bound large collectives", "[network][collecti
     const GroupShape shape{16, 1, 16, 1};
     const Bytes size = 64.0_GiB;
     const double pass = 15.0 / 16.0 * size.si() / port;
-    CHECK(collective_time(fabric, request(CollectiveKind::all_reduce, size), shape).si() == Approx(2 * pass).epsilon(1e-3));
+    CHECK(collective_time(fabric, request(CollectiveKind::all_reduce, size), shape).si() ==
+          Approx(2 * pass).epsilon(1e-3));
     CHECK(collective_time(fabric, request(CollectiveKind::all_gather, size), shape).si() == Approx(pass).epsilon(1e-3));
     CHECK(collective_time(fabric, request(CollectiveKind::all_to_all, size), shape).si() == Approx(pass).epsilon(1e-3));
     CHECK(collective_time(fabric, request(CollectiveKind::send_recv, size), {2, 1, 2, 1}).si() ==
@@ -116,7 +117,8 @@ TEST_CASE("small all-reduces between many nodes go by tree, large ones by ring",
 }
 
 TEST_CASE("a transfer on idle links takes the price of its group's shape", "[network][collective]") {
-    // Method: two ways to one number, for every kind on regular groups of several layouts; they share no link arithmetic.
+    // Method: two ways to one number, for every kind on regular groups of several layouts; they share no link
+    // arithmetic.
     CollectiveParameters p;
     p.nvls_efficiency = 0.58;
     p.residuals = {{CollectiveKind::all_reduce, 8, 10, {1.3, 0.8, 1.1}}};
@@ -124,15 +126,17 @@ TEST_CASE("a transfer on idle links takes the price of its group's shape", "[net
         FabricSpec spec;
         spec.topology = topology;
         const Fabric fabric = fabric_of(64, p, spec);
-        const std::vector<std::vector<RankId>> groups{every(1, 8), every(1, 4), every(2, 4), every(8, 64), every(1, 64),
-                                                      every(4, 32), every(16, 16, 3), every(1, 512), every(8, 2)};
+        const std::vector<std::vector<RankId>> groups{every(1, 8),      every(1, 4),   every(2, 4),
+                                                      every(8, 64),     every(1, 64),  every(4, 32),
+                                                      every(16, 16, 3), every(1, 512), every(8, 2)};
         for (const auto& group : groups) {
             for (const CollectiveKind kind : moving_kinds) {
                 for (const Bytes size : {8.0_B, 2.0_KiB, 3.0_MB, 1.0_GiB}) {
                     const Collective collective = request(kind, size);
                     const Seconds planned = idle_time(fabric, plan_transfer(fabric, collective, group));
                     const Seconds priced = collective_time(fabric, collective, shape_of(fabric, group));
-                    INFO(topology << " " << name_of(kind) << " " << group.size() << " ranks, " << size.si() << " bytes");
+                    INFO(topology << " " << name_of(kind) << " " << group.size() << " ranks, " << size.si()
+                                  << " bytes");
                     CHECK(planned.si() == Approx(priced.si()).epsilon(1e-9));
                 }
             }
@@ -152,10 +156,10 @@ TEST_CASE("loads of a transfer are ascending, without repetition, on links of it
 }
 
 TEST_CASE("an all-to-all puts on the links what its ranks send", "[network][collective]") {
-    // Method: conservation. Each of n ranks sends B/n to each other; bytes out over all ports equal pairs beyond a node,
-    // bytes out over scale-up equal pairs within one.
+    // Method: conservation. Each of n ranks sends B/n to each other; bytes out over all ports equal pairs beyond a
+    // node, bytes out over scale-up equal pairs within one.
     const Fabric fabric = fabric_of(4, textbook());
-    const auto group = every(2, 16);   // four ranks on each of four nodes
+    const auto group = every(2, 16);  // four ranks on each of four nodes
     const Transfer t = plan_transfer(fabric, request(CollectiveKind::all_to_all, 16.0_MB), group);
     double ports = 0.0;
     double scale_up = 0.0;
@@ -206,7 +210,8 @@ TEST_CASE("nothing to exchange takes no time; a barrier takes a latency", "[netw
     const Transfer alone = plan_transfer(fabric, request(CollectiveKind::all_reduce, 1.0_GiB), every(1, 1));
     CHECK(alone.loads.empty());
     CHECK(idle_time(fabric, alone) == Seconds{});
-    CHECK(idle_time(fabric, plan_transfer(fabric, request(CollectiveKind::all_gather, Bytes{}), every(1, 8))) == Seconds{});
+    CHECK(idle_time(fabric, plan_transfer(fabric, request(CollectiveKind::all_gather, Bytes{}), every(1, 8))) ==
+          Seconds{});
     const Transfer barrier = plan_transfer(fabric, request(CollectiveKind::barrier, Bytes{}), every(1, 16));
     CHECK(barrier.loads.empty());
     CHECK(barrier.size == Bytes{});

@@ -19,7 +19,7 @@ namespace {
 struct FluidPlayer {
     FluidNetwork network;
     std::set<std::tuple<std::int64_t, FlowId, std::uint32_t, std::uint64_t>> events;
-    std::map<std::uint64_t, std::int64_t> finished;   // tag -> time
+    std::map<std::uint64_t, std::int64_t> finished;  // tag -> time
     std::vector<FlowUpdate> changed;
 
     explicit FluidPlayer(std::span<const BytesPerSecond> bandwidth) : network(bandwidth) {}
@@ -113,7 +113,13 @@ TEST_CASE("random traffic: rates equal those of the pure solver, and every byte 
         std::vector<BytesPerSecond> bandwidth;
         for (int l = 0; l < 8; ++l) bandwidth.push_back((1.0 + rng.uniform()) * 5.0_GBps);
         FluidPlayer player(bandwidth);
-        struct Started { std::vector<LinkLoad> loads; BytesPerSecond rate_max; double weight = 1.0; FlowId flow; Bytes size; };
+        struct Started {
+            std::vector<LinkLoad> loads;
+            BytesPerSecond rate_max;
+            double weight = 1.0;
+            FlowId flow;
+            Bytes size;
+        };
         std::map<std::uint64_t, Started> started;
         std::vector<double> expected(bandwidth.size());
         std::int64_t now = 0;

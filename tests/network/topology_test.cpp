@@ -71,7 +71,7 @@ TEST_CASE("equal ranks of a pod share a leaf, and pods of 32 nodes have leaves o
     CHECK(fabric.leaf_of[0] == fabric.leaf_of[31 * 8]);
     CHECK(fabric.leaf_of[0] != fabric.leaf_of[1]);
     CHECK(fabric.leaf_of[0] + 8 == fabric.leaf_of[32 * 8]);
-    CHECK(fabric.leaf_up.empty());   // trunks at 1:1 can never be short
+    CHECK(fabric.leaf_up.empty());  // trunks at 1:1 can never be short
 }
 
 TEST_CASE("trunks of an oversubscribed leaf carry its ports over the factor", "[network][topology]") {
@@ -92,7 +92,7 @@ TEST_CASE("a fat tree's bisection is half its ports over the oversubscription, i
     CHECK(two.hops_max == 4);
     CHECK(two.switches == 4 + 32);
     CHECK(two.bisection.si() == Approx(64 * 50e9).epsilon(1e-6));
-    const auto tapered = network_graph(spec_of("fat-tree", 3.0), node, 192, {}).value();   // four leaves of 48
+    const auto tapered = network_graph(spec_of("fat-tree", 3.0), node, 192, {}).value();  // four leaves of 48
     CHECK(tapered.bisection.si() == Approx(96 * 50e9 / 3.0).epsilon(1e-6));
     const auto three = network_graph(spec_of("fat-tree"), node, 2112, {}).value();
     CHECK(three.connected);
@@ -119,7 +119,7 @@ TEST_CASE("a torus has diameter and bisection of its rings", "[network][topology
     CHECK(plane.hops_max == 16);
     CHECK(plane.cables == 512);
     CHECK(plane.bisection.si() == Approx(2 * 16 * 50e9).epsilon(1e-6));
-    node.scale_up_domain = 4096;   // a 3-D pod, of which 512 chips are used
+    node.scale_up_domain = 4096;  // a 3-D pod, of which 512 chips are used
     const auto cube = network_graph(spec_of("torus"), node, 128, 600.0_GBps).value();
     CHECK(cube.hops_max == 12);
     CHECK(cube.bisection.si() == Approx(2 * 64 * 100e9).epsilon(1e-6));

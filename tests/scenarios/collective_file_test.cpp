@@ -1,4 +1,5 @@
-// Committed parameters of collectives held to published measurements that they were not fitted to; complaints about files.
+// Committed parameters of collectives held to published measurements that they were not fitted to; complaints about
+// files.
 #include "scenarios/collective_file.hpp"
 
 #include "hardware/node.hpp"
@@ -23,14 +24,14 @@ Fabric published_fabric(const std::string& parameters, int nodes, BytesPerSecond
     node.devices = node.scale_up_domain = node.nics = 8;
     node.nic_bandwidth = port;
     node.nic_kind = "infiniband";
-    const auto p = std::make_shared<const CollectiveParameters>(
-        read_collective_parameters(calibration_path(parameters)).value());
+    const auto p =
+        std::make_shared<const CollectiveParameters>(read_collective_parameters(calibration_path(parameters)).value());
     return build_fabric({}, node, nodes, scale_up, p).value();
 }
 
 struct BusFigure {
     double bytes;
-    double bus_gbps;   // as printed: 2(n-1)/n * bytes / time, GB/s
+    double bus_gbps;  // as printed: 2(n-1)/n * bytes / time, GB/s
 };
 
 double bus_error(const Fabric& fabric, const BusFigure& figure) {
@@ -38,7 +39,8 @@ double bus_error(const Fabric& fabric, const BusFigure& figure) {
     std::iota(all.begin(), all.end(), 0);
     const Collective c{CollectiveKind::all_reduce, Bytes::from_si(figure.bytes), DataType::fp32};
     const double n = fabric.devices;
-    const double predicted = 2.0 * (n - 1.0) / n * figure.bytes / collective_time(fabric, c, shape_of(fabric, all)).si();
+    const double predicted =
+        2.0 * (n - 1.0) / n * figure.bytes / collective_time(fabric, c, shape_of(fabric, all)).si();
     return predicted / (figure.bus_gbps * 1e9) - 1.0;
 }
 
@@ -61,21 +63,25 @@ TEST_CASE("eight H100 all-reduce as NVIDIA's DGX H100 sweep prints", "[scenarios
     // changes protocol and versions differ, within 25 %, 12 % on average.
     const Fabric fabric = published_fabric("h100-sxm", 1, 450.0_GBps, 50.0_GBps);
     check_figures(fabric, {{1048576, 67.04}, {4194304, 135.44}, {16777216, 237.21}, {33554432, 294.69}}, 0.25, 0.12);
-    check_figures(fabric, {{67108864, 361.67}, {268435456, 422.25}, {1073741824, 466.33}, {4294967296, 477.24},
-                           {17179869184, 479.9}}, 0.10, 0.05);
+    check_figures(
+        fabric,
+        {{67108864, 361.67}, {268435456, 422.25}, {1073741824, 466.33}, {4294967296, 477.24}, {17179869184, 479.9}},
+        0.10, 0.05);
 }
 
 TEST_CASE("eight H200 all-reduce as published", "[scenarios][collective]") {
-    // Method: ml-engineering network/README.md L1268-L1276 (torch.distributed), from 64 MiB within 10 %, 5 % on average.
+    // Method: ml-engineering network/README.md L1268-L1276 (torch.distributed), from 64 MiB within 10 %, 5 % on
+    // average.
     const Fabric fabric = published_fabric("h200-sxm", 1, 450.0_GBps, 50.0_GBps);
     check_figures(fabric, {{67108864, 346.51}, {268435456, 436.15}, {1073741824, 463.58}, {17179869184, 482.26}}, 0.10,
                   0.05);
 }
 
-TEST_CASE("large all-reduces over several nodes reach the bus bandwidth that was published", "[scenarios][collective]") {
-    // Method: ml-engineering network/README.md L1418-L1423 (4 x 8 B200, 400 GB/s a node) and network/benchmarks/README.md
-    // (4 x 8 A100, 800 Gb/s a node); from 512 MiB within 8 %. Below 64 MiB real networks are 40 to 70 % slower than any
-    // published constants say, so nothing is claimed there.
+TEST_CASE("large all-reduces over several nodes reach the bus bandwidth that was published",
+          "[scenarios][collective]") {
+    // Method: ml-engineering network/README.md L1418-L1423 (4 x 8 B200, 400 GB/s a node) and
+    // network/benchmarks/README.md (4 x 8 A100, 800 Gb/s a node); from 512 MiB within 8 %. Below 64 MiB real networks
+    // are 40 to 70 % slower than any published constants say, so nothing is claimed there.
     const Fabric b200 = published_fabric("b200-sxm", 4, 900.0_GBps, 50.0_GBps);
     check_figures(b200, {{1073741824, 361.99}, {4294967296, 377.34}, {17179869184, 381.8}}, 0.08, 0.06);
     const Fabric a100 = published_fabric("a100-sxm-80", 4, 300.0_GBps, 12.5_GBps);
@@ -95,7 +101,8 @@ TEST_CASE("groups of 2 to 8 A100 all-reduce as vTrain's tables print", "[scenari
 }
 
 TEST_CASE("every committed file of collective parameters reads, and says how good it is", "[scenarios][collective]") {
-    // Method: what it records of its own table: physical alone, and each size from the others, below 12 % (PCIe) and 6 %.
+    // Method: what it records of its own table: physical alone, and each size from the others, below 12 % (PCIe) and 6
+    // %.
     for (const char* name : {"a100-sxm-80", "h100-sxm", "h200-sxm", "b200-sxm", "gb200", "l40s"}) {
         const auto p = read_collective_parameters(calibration_path(name)).value();
         INFO(name);
@@ -122,7 +129,8 @@ TEST_CASE("collective parameters survive the way to JSON and back", "[scenarios]
 TEST_CASE("mistakes in a file of collective parameters are all named", "[scenarios][collective]") {
     // Method: the messages' places.
     const auto bad = parse_collective_parameters(
-        R"({"name": "x", "base": -1, "residuals": [{"kind": "gossip", "ranks": 2, "log2_bytes_min": 9, "ratio": []}]})", "f");
+        R"({"name": "x", "base": -1, "residuals": [{"kind": "gossip", "ranks": 2, "log2_bytes_min": 9, "ratio": []}]})",
+        "f");
     REQUIRE_FALSE(bad.ok());
     std::string places;
     for (const Problem& p : bad.problems()) places += p.place + " ";
