@@ -1,6 +1,8 @@
 // Units as tables: every unit is a factor and a dimension, every text a number and a quotient of units.
 #include "scenarios/quantity.hpp"
 
+#include "scenarios/shown_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -141,16 +143,7 @@ std::string_view without_blanks(std::string_view text) {
     return text;
 }
 
-/// Text as messages quote it: at most 40 characters, nothing that a terminal would act on.
-std::string quoted_text(std::string_view text) {
-    constexpr std::size_t longest = 40;
-    std::string result = "\"";
-    for (const char c : text.substr(0, longest)) {
-        const auto byte = static_cast<unsigned char>(c);
-        result += byte < 0x20 || byte == 0x7F ? '?' : c;
-    }
-    return result + (text.size() > longest ? "..\"" : "\"");
-}
+std::string quoted_text(std::string_view text) { return "\"" + shown_text(text, 40) + "\""; }
 
 std::string write_such_as(Dimension dimension) {
     return "write a unit, such as " + std::string(unit_examples(dimension));
@@ -310,13 +303,17 @@ std::string format_usd(Usd value) {
 std::string format_count(double value) {
     const double size = std::abs(value);
     if (size < 1e6 && value == std::trunc(value)) return fmt::format("{:.0f}", value);
-    if (size < 999.95e3) return fmt::format("{:.4g}", value);
+    if (size < 9999.5) return fmt::format("{:.4g}", value);
+    if (size < 999.95e3) return fmt::format("{:.0f}", value);
     if (size < 999.95e6) return fmt::format("{:.4g} M", value / 1e6);
     if (size < 999.95e9) return fmt::format("{:.4g} B", value / 1e9);
     return fmt::format("{:.4g} T", value / 1e12);
 }
 
-std::string format_ratio(double value) { return fmt::format("{:.3g} %", value * 100.0); }
+std::string format_ratio(double value) {
+    const double percent = value * 100.0;
+    return std::abs(percent) < 999.5 ? fmt::format("{:.3g} %", percent) : fmt::format("{:.0f} %", percent);
+}
 
 std::string format_quantity(double si, Dimension dimension) {
     if (dimension == time_dimension) return format_seconds(Seconds::from_si(si));

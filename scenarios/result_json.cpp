@@ -75,8 +75,6 @@ Json scenario_object(const Scenario& scenario) {
 
 }  // namespace
 
-std::string program_commit() { return ORRERY_COMMIT; }
-
 std::string training_json(const TrainingReport& report) {
     const TrainingAnswer& answer = report.answer;
     Json stages = Json::array();

@@ -181,6 +181,11 @@ std::vector<ChangedPlan> fitting(const Scenario& scenario, const ResolvedScenari
     for (const Neighbour& one : neighbours) {
         const auto answer = estimate_neighbour(scenario, resolved, one);
         if (!answer || !answer->fits || answer->outcome.step <= Seconds{}) continue;
+        // Two names of one plan (selective recomputation under flash attention is none): the first is enough.
+        const bool is_known = std::any_of(changes.begin(), changes.end(), [&](const ChangedPlan& known) {
+            return known.step_time == answer->outcome.step && known.memory == answer->memory.total();
+        });
+        if (is_known) continue;
         changes.push_back({one.change, one.settings, answer->outcome.step, plan_step / answer->outcome.step,
                            answer->memory.total(), true});
     }

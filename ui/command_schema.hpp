@@ -7,6 +7,10 @@
 
 namespace orrery {
 
+/// The JSON Schema of scenarios.
 ExitStatus command_schema();
+
+/// What the key at a dotted path means; the keys of an object, or of the whole scenario for an empty path.
+ExitStatus command_explain(const std::string& path);
 
 }  // namespace orrery

@@ -2,10 +2,14 @@
 #include "hardware/result.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/result_json.hpp"
+#include "ui/command_calibrate.hpp"
 #include "ui/command_check.hpp"
+#include "ui/command_compare.hpp"
 #include "ui/command_list.hpp"
 #include "ui/command_run.hpp"
 #include "ui/command_schema.hpp"
+#include "ui/command_sweep.hpp"
+#include "ui/command_validate.hpp"
 #include "ui/terminal.hpp"
 
 #include <CLI/CLI.hpp>
@@ -73,7 +77,58 @@ Action declare_check(CLI::App& app) {
     return [input] { return command_check(*input); };
 }
 
+Action declare_sweep(CLI::App& app) {
+    auto options = std::make_shared<SweepOptions>();
+    declare_scenario(app, options->input);
+    app.add_option("--over", options->over, "Values of one key, as workload.micro_batch=1,2,4; repeatable")
+        ->required()
+        ->allow_extra_args(false)
+        ->type_name("PATH=V1,V2,..");
+    declare_settings(app, options->input);
+    declare_fidelity(app, options->input);
+    declare_json(app, options->json);
+    return [options] { return command_sweep(*options); };
+}
+
+Action declare_compare(CLI::App& app) {
+    auto options = std::make_shared<CompareOptions>();
+    app.add_option("BEFORE", options->before, "Scenario, or result of orrery run --json")->required()->type_name("");
+    app.add_option("AFTER", options->after.file, "The same")->required()->type_name("");
+    app.add_option("--set", options->after.settings, "Change one value of AFTER; repeatable")
+        ->allow_extra_args(false)
+        ->type_name("PATH=VALUE");
+    declare_fidelity(app, options->after);
+    declare_json(app, options->json);
+    return [options] { return command_compare(*options); };
+}
+
+Action declare_validate(CLI::App& app) {
+    auto options = std::make_shared<ValidateOptions>();
+    app.add_option("TABLE", options->tables, "Tables of published measurements (JSON Lines)")->required()->type_name("");
+    declare_json(app, options->json);
+    app.add_option("--max-mape", options->max_mape, "Status 1 if the mean error is above this many percent")
+        ->type_name("PERCENT");
+    return [options] { return run_validate(*options); };
+}
+
+Action declare_calibrate(CLI::App& app) {
+    auto options = std::make_shared<CalibrateOptions>();
+    app.add_option("--from", options->from, "Tables of measured kernels (CSV), or a folder of them; repeatable")
+        ->required()
+        ->allow_extra_args(true)
+        ->type_name("FILE|FOLDER");
+    app.add_option("--device", options->device, "Catalogue device that they were measured on")->required()->type_name("NAME");
+    app.add_option("--out", options->out, "Calibration file to write")->required()->type_name("FILE");
+    return [options] { return static_cast<ExitStatus>(run_calibrate(*options)); };
+}
+
 Action declare_schema(CLI::App&) { return command_schema; }
+
+Action declare_explain(CLI::App& app) {
+    auto path = std::make_shared<std::string>();
+    app.add_option("PATH", *path, "Dotted path of a key, as cluster.fabric.link; absent: all of them")->type_name("");
+    return [path] { return command_explain(*path); };
+}
 
 Action declare_list(CLI::App& app) {
     auto kind = std::make_shared<std::string>();
@@ -97,9 +152,21 @@ constexpr auto commands = std::to_array<Command>({
      "orrery run scenarios/llama3.1-405b-16k-h100.json --set workload.micro_batch=2 --json result.json", declare_run},
     {"check", "every mistake of a scenario at once, nothing simulated",
      "orrery check scenarios/llama3.1-405b-16k-h100.json", declare_check},
+    {"sweep", "a grid of what-ifs, as a table",
+     "orrery sweep scenarios/llama3.1-405b-16k-h100.json --over workload.micro_batch=1,2 --over workload.recompute=none,full",
+     declare_sweep},
+    {"compare", "two scenarios or results side by side, with what changed and why",
+     "orrery compare scenarios/llama3.1-405b-16k-h100.json scenarios/llama3.1-405b-16k-h100.json --set workload.micro_batch=2",
+     declare_compare},
+    {"validate", "predict every row of a table of published measurements, print the errors",
+     "orrery validate training.jsonl --json report.json", declare_validate},
+    {"calibrate", "fit a device to tables of measured kernels",
+     "orrery calibrate --from measured/ --device h100-sxm --out h100-sxm.json", declare_calibrate},
     {"list", "what there is of a kind, one line each", "orrery list devices", declare_list},
     {"show", "one catalogue entry, every number with its source", "orrery show h100-sxm", declare_show},
     {"schema", "the JSON Schema of scenarios, for editors", "orrery schema > scenario.schema.json", declare_schema},
+    {"explain", "what one key of a scenario means: unit, range, default, source",
+     "orrery explain workload.parallelism.tensor", declare_explain},
 });
 
 std::string commands_text() {
@@ -166,6 +233,7 @@ ExitStatus dispatch(int argument_count, char** arguments) {
         if (command.name == name) return run_command(command, argument_count - 1, arguments + 1);
         names.emplace_back(command.name);
     }
+    if (name.starts_with("-")) names = {"--help", "--version"};
     return print_problems({{name, name.starts_with("-") ? "is not an option of orrery" : "is not a command of orrery",
                             nearest_remedy(name, names)}});
 }

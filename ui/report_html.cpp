@@ -84,9 +84,11 @@ std::string stacked_bar(const std::vector<ReportBar>& bars) {
 std::string change_table(const std::vector<ReportChange>& changes) {
     std::string rows;
     for (const ReportChange& one : changes) {
+        std::string settings;
+        for (const std::string& option : one.settings) settings += (settings.empty() ? "" : " ") + option;
         rows += fmt::format("<tr><td class=\"n {}\">{}</td><td class=\"n\">{}</td><td>{}<br><code>{}</code></td></tr>\n",
                             verdict_class(one.verdict), html_text(one.effect), html_text(one.step_time),
-                            html_text(one.change), html_text(one.settings));
+                            html_text(one.change), html_text(settings));
     }
     return rows.empty() ? "" : "<table>\n" + rows + "</table>\n";
 }
@@ -136,6 +138,9 @@ std::string report_html(const ReportView& view) {
     page += section(view.changes_heading, change_table(view.changes));
     if (!view.basis.empty()) page += section("What the prices rest on", fact_table(view.basis));
     page += section("Provenance", fact_table(view.provenance));
+    if (!view.sources.empty()) {
+        page += fmt::format("<details><summary>Sources of the catalogue's numbers</summary>\n{}</details>\n", fact_table(view.sources));
+    }
     return page + "</body>\n</html>\n";
 }
 

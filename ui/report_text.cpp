@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t report_columns = 100;
 constexpr std::size_t bar_columns = 40;
+constexpr std::size_t change_indent = 30;
 
 Tone tone_of(Verdict verdict) {
     switch (verdict) {
@@ -24,7 +25,9 @@ Tone tone_of(Verdict verdict) {
     return Tone::plain;
 }
 
-std::string heading(const std::string& text, const Style& style) { return "\n" + painted(style, Tone::bold, text) + "\n"; }
+std::string heading(const std::string& text, const Style& style) {
+    return "\n" + painted(style, Tone::bold, wrapped(text, report_columns, 2)) + "\n";
+}
 
 std::string figure_lines(const std::vector<ReportFigure>& figures, const Style& style) {
     std::size_t width = 0;
@@ -47,12 +50,26 @@ std::string bar_lines(const std::vector<ReportBar>& bars, const Style& style) {
     return text;
 }
 
+/// Options of a change, several on a line where they fit; none is broken.
+std::string setting_lines(const std::vector<std::string>& settings, const Style& style) {
+    std::string text;
+    std::string line;
+    for (const std::string& one : settings) {
+        if (!line.empty() && change_indent + columns_of(line) + 1 + columns_of(one) > report_columns) {
+            text += std::string(change_indent, ' ') + painted(style, Tone::dim, line) + "\n";
+            line.clear();
+        }
+        line += (line.empty() ? "" : " ") + one;
+    }
+    return line.empty() ? text : text + std::string(change_indent, ' ') + painted(style, Tone::dim, line) + "\n";
+}
+
 std::string change_lines(const std::vector<ReportChange>& changes, const Style& style) {
     std::string text;
     for (const ReportChange& one : changes) {
         text += fmt::format("  {}{}  {}\n", painted(style, tone_of(one.verdict), padded(one.effect, 16)),
-                            padded(one.step_time, 10, true), wrapped(one.change, report_columns - 30, 30));
-        text += painted(style, Tone::dim, std::string(30, ' ') + wrapped(one.settings, report_columns - 30, 30)) + "\n";
+                            padded(one.step_time, 10, true), wrapped(one.change, report_columns - change_indent, change_indent));
+        text += setting_lines(one.settings, style);
     }
     return text;
 }
@@ -123,6 +140,7 @@ std::string report_text(const ReportView& view, const Style& style) {
     text += heading(view.changes_heading, style) + change_lines(view.changes, style);
     if (!view.basis.empty()) text += heading("What the prices rest on", style) + fact_lines(view.basis);
     text += heading("Provenance", style) + fact_lines(view.provenance);
+    if (!view.sources_hint.empty()) text += fact_lines({{"sources", view.sources_hint}});
     return text;
 }
 

@@ -12,6 +12,7 @@ namespace orrery {
 namespace {
 
 constexpr std::size_t changes_shown = 6;
+constexpr std::size_t changes_shown_slower = 2;   // where none helps
 constexpr double change_worth_telling = 0.005;   // of the step time: less is within the estimate's own rounding
 
 struct PartWords {
@@ -93,7 +94,8 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
                      format_flops(report.cluster.device.peak(precision)), name_of(precision), format_ratio(answer.hfu))},
         memory_figure(answer),
         {"Cost", format_usd(answer.cost_per_step) + " per step",
-         format_usd(answer.cost_per_million_tokens) + " per million tokens"},
+         fmt::format("{} per million tokens, at {} per device and hour", format_usd(answer.cost_per_million_tokens),
+                     format_usd(report.scenario.economics.device_hour))},
         {"Power", format_watts(answer.power_average) + " average",
          fmt::format("{} per step at PUE {}", format_joules(answer.energy_per_step), report.scenario.economics.pue)},
     };
@@ -156,12 +158,14 @@ std::vector<std::string> limits_of(const TrainingReport& report) {
     return sentences;
 }
 
-std::string settings_as_options(const std::vector<Setting>& settings) {
-    std::string text;
+std::vector<std::string> settings_as_options(const std::vector<Setting>& settings) {
+    std::vector<std::string> options;
     for (const Setting& one : settings) {
-        text += (text.empty() ? "" : " ") + fmt::format("--set {}={}", one.path, one.value);
+        const bool needs_quotes = one.value.find_first_of(" \"$[]{}*") != std::string::npos;   // in a shell
+        const std::string setting = one.path + "=" + one.value;
+        options.push_back("--set " + (needs_quotes ? "'" + setting + "'" : setting));
     }
-    return text;
+    return options;
 }
 
 std::string effect_of(double speedup) {
@@ -179,20 +183,21 @@ ReportChange change_of(const ChangedPlan& plan) {
 
 void add_changes(const TrainingReport& report, ReportView& view) {
     const std::string plan = fmt::format("closed-form estimates; the plan as it is: {}", format_seconds(report.estimated_step));
+    const std::vector<ChangedPlan>& changes = report.changes;   // fastest first
+    const auto is_worth_it = [](const ChangedPlan& one) { return one.speedup >= 1.0 + change_worth_telling; };
+    auto shown = std::min(changes_shown, changes.size());
     if (!report.answer.fits) {
-        view.changes_heading = report.changes.empty() ? "No small change of the plan that was tried makes it fit"
-                                                      : "What would make it fit (" + plan + ")";
-        for (const ChangedPlan& one : report.changes) {
-            if (view.changes.size() < changes_shown) view.changes.push_back(change_of(one));
-        }
-        return;
+        view.changes_heading = changes.empty() ? "No small change of the plan that was tried makes it fit"
+                                               : "What would make it fit (" + plan + ")";
+    } else if (!changes.empty() && is_worth_it(changes.front())) {
+        view.changes_heading = "What would help most (" + plan + ")";
+        shown = std::min(shown, static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), is_worth_it)));
+    } else {
+        view.changes_heading = "No small change of the plan that was tried and fits makes it faster";
+        if (!changes.empty()) view.changes_heading += "; the nearest (" + plan + ")";
+        shown = std::min(shown, changes_shown_slower);
     }
-    for (const ChangedPlan& one : report.changes) {
-        const bool is_worth_it = one.fits && one.speedup >= 1.0 + change_worth_telling;
-        if (is_worth_it && view.changes.size() < changes_shown) view.changes.push_back(change_of(one));
-    }
-    view.changes_heading = view.changes.empty() ? "No small change of the plan that was tried makes it faster"
-                                                : "What would help most (" + plan + ")";
+    for (std::size_t i = 0; i < shown; ++i) view.changes.push_back(change_of(changes[i]));
 }
 
 std::string simulation_line(const RunStatistics& run) {
@@ -200,6 +205,20 @@ std::string simulation_line(const RunStatistics& run) {
     return fmt::format("{} ranks as {} classes ({}), {} events, {}, {}", grouped(run.ranks), grouped(run.classes),
                        run.detail, grouped(static_cast<double>(run.events)), format_seconds(run.wall),
                        format_bytes(Bytes::from_si(static_cast<double>(run.peak_rss_bytes))));
+}
+
+/// Sources come as "ENTRY: FIGURES: SOURCE".
+void add_sources_of(const std::vector<std::string>& sources, ReportView& view) {
+    std::string entries;
+    for (const std::string& source : sources) {
+        const std::size_t colon = source.find(": ");
+        const std::string entry = source.substr(0, colon);
+        const bool is_new = view.sources.empty() || view.sources.back().label != entry;
+        if (is_new) entries += (entries.empty() ? "" : ", ") + entry;
+        view.sources.push_back({entry, colon == std::string::npos ? "" : source.substr(colon + 2)});
+    }
+    if (entries.empty()) return;
+    view.sources_hint = "`orrery show NAME` prints those of " + entries;
 }
 
 void add_provenance(const TrainingReport& report, ReportView& view) {
@@ -210,7 +229,7 @@ void add_provenance(const TrainingReport& report, ReportView& view) {
     view.provenance.push_back({"scenario", fmt::format("sha256 {}, seed {}", provenance.scenario_sha256, provenance.seed)});
     view.provenance.push_back({"orrery", fmt::format("{}, commit {}", provenance.version, provenance.commit)});
     view.provenance.push_back({"simulation", simulation_line(report.answer.outcome.statistics)});
-    for (const std::string& source : provenance.sources) view.provenance.push_back({"source", source});
+    add_sources_of(provenance.sources, view);
 }
 
 }  // namespace

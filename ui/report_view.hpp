@@ -31,7 +31,7 @@ struct ReportChange {
     std::string effect;     // "8.2 % faster"
     std::string step_time;
     std::string change;
-    std::string settings;   // as options: "--set PATH=VALUE"
+    std::vector<std::string> settings;   // as options: "--set PATH=VALUE"
     Verdict verdict = Verdict::neutral;
 };
 
@@ -52,6 +52,8 @@ struct ReportView {
     std::vector<ReportChange> changes;
     std::vector<ReportFact> basis;       // what the numbers rest on
     std::vector<ReportFact> provenance;
+    std::string sources_hint;            // where to see the sources of the catalogue's numbers
+    std::vector<ReportFact> sources;     // the sources themselves, by catalogue entry
 };
 
 ReportView view_of(const TrainingReport& report);

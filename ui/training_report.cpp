@@ -23,6 +23,9 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
                           .estimated_step = {},
                           .changes = {},
                           .expected_error = {}};
+    // As it was run: with the framework and the prices that the scenario left to the catalogue.
+    report.scenario.workload = loaded.resolved.run.spec;
+    report.scenario.economics = loaded.resolved.run.economics;
     if (!with_changes) return report;
     auto advice = advise(scenario, loaded.resolved, report.answer.fits);
     if (!advice) return advice.problems();
