@@ -2,6 +2,7 @@
 #include "scenarios/explain.hpp"
 
 #include "scenarios/keys.hpp"
+#include "scenarios/shown_text.hpp"
 
 #include <fmt/format.h>
 
@@ -88,7 +89,7 @@ Result<std::string> explain(std::string_view path) {
     }
     const Key root = scenario_keys();
     const Key* key = find_key(root, dotted);
-    if (key == nullptr) return Problem{std::string(path), "is not a key of scenarios", path_remedy(root, dotted)};
+    if (key == nullptr) return Problem{shown_text(path, 120), "is not a key of scenarios", path_remedy(root, dotted)};
     return explanation(*key);
 }
 

@@ -1,6 +1,8 @@
 // Parsing with limits and places, dumping, and files: everything that the JSON library's own errors would leave vague.
 #include "scenarios/json.hpp"
 
+#include "scenarios/shown_text.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -24,11 +26,15 @@ std::string line_and_column(std::string_view text, std::size_t offset) {
     return std::to_string(line) + ":" + std::to_string(std::max<std::size_t>(column, 1));
 }
 
-/// The library's sentence without its own prefix and position.
+/// The library's sentence without its own prefix and position, and with what it quotes cut short.
 std::string parser_complaint(std::string_view what) {
+    constexpr std::size_t longest = 160;
     const std::size_t column = what.find("column ");
     const std::size_t colon = column == std::string_view::npos ? what.find("] ") : what.find(": ", column);
-    return std::string(colon == std::string_view::npos ? what : what.substr(colon + 2));
+    if (colon != std::string_view::npos) what.remove_prefix(colon + 2);
+    // The quotation of a text that is not UTF-8 is the text from its start: the place says more.
+    if (what.find("UTF-8") != std::string_view::npos) what = what.substr(0, what.find("; last read"));
+    return shown_text(what, longest);
 }
 
 std::string syntax_remedy(const std::string& complaint) {
@@ -206,9 +212,7 @@ std::string quoted(const Json& json) {
     if (json.is_structured()) return json.is_array() ? "a list" : "an object";
     Json head = json;
     if (json.is_string()) {
-        // Cut before dumping: a message must not carry megabytes. Half a character at the cut is replaced by the dump.
-        const auto& text = json.get_ref<const std::string&>();
-        if (text.size() > longest) head = text.substr(0, longest) + "..";
+        head = shown_text(json.get_ref<const std::string&>(), longest);
     }
     return head.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -216,13 +220,12 @@ std::string quoted(const Json& json) {
 std::string pointer_to(const std::string& pointer, std::string_view key) {
     constexpr std::size_t longest = 80;
     std::string result = pointer + "/";
-    for (const char c : key.substr(0, longest)) {
+    for (const char c : shown_text(key, longest)) {
         if (c == '~') result += "~0";
         else if (c == '/') result += "~1";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) result += '?';
         else result += c;
     }
-    return key.size() > longest ? result + ".." : result;
+    return result;
 }
 
 std::string pointer_to(const std::string& pointer, std::size_t index) { return pointer + "/" + std::to_string(index); }

@@ -2,6 +2,7 @@
 #include "scenarios/overlay.hpp"
 
 #include "scenarios/keys.hpp"
+#include "scenarios/shown_text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +12,7 @@
 namespace orrery {
 namespace {
 
+constexpr std::size_t path_shown = 120;  // bytes of a setting's path in messages
 constexpr std::size_t extends_max = 16;  // deeper chains are a mistake: no reader could follow them
 
 /// `json` without the members that are null, at every level of objects.
@@ -94,7 +96,7 @@ Problems put(Json& values, const std::vector<std::string>& steps, const Key& roo
         if (at->is_array() && is_list) {
             const auto index = list_index(*at, steps[i]);
             if (!index) {
-                return {{place, "has no item " + steps[i] + " in its list of " + std::to_string(at->size()),
+                return {{place, "has no item " + shown_text(steps[i], path_shown) + " in its list of " + std::to_string(at->size()),
                          "write an index from 0 to " + std::to_string(at->size())}};
             }
             if (is_last && value.is_null()) {
@@ -120,7 +122,7 @@ Problems put(Json& values, const std::vector<std::string>& steps, const Key& roo
 }
 
 Problems apply_setting(const Setting& setting, const Key& root, Overlay& overlay) {
-    const std::string place = "--set " + setting.path;
+    const std::string place = "--set " + shown_text(setting.path, path_shown);
     const Key* key = setting.path.empty() || setting.path.back() == '.' ? nullptr : find_key(root, setting.path);
     if (key == nullptr) {
         return {{place, "is not a key of scenarios", path_remedy(root, setting.path)}};

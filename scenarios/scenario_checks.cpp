@@ -5,6 +5,7 @@
 #include "scenarios/bind.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/nearest.hpp"
+#include "scenarios/shown_text.hpp"
 
 #include <fmt/format.h>
 
@@ -23,8 +24,11 @@ constexpr double devices_max = 1048576.0;
 
 constexpr const char* degrees_place = "/workload/parallelism";
 
-void add_problem(Problems& problems, std::string place, std::string problem, std::string remedy) {
-    if (problems.size() < problems_max) problems.push_back({std::move(place), std::move(problem), std::move(remedy)});
+/// Messages here quote names of the scenario, which can be anything.
+void add_problem(Problems& problems, std::string place, const std::string& problem, const std::string& remedy) {
+    constexpr std::size_t longest = 600;
+    if (problems.size() >= problems_max) return;
+    problems.push_back({std::move(place), shown_text(problem, longest), shown_text(remedy, longest)});
 }
 
 /// The problems of a look-up, at the key that gave the name; a file's own place goes into the message.
@@ -142,7 +146,7 @@ void check_scenario(Scenario& scenario, bool data_given, Problems& problems) {
     }
     if (!parts.architecture) return;
     for (Problem& one : plan_problems(*parts.architecture, scenario.workload)) {
-        add_problem(problems, std::move(one.place), std::move(one.problem), std::move(one.remedy));
+        add_problem(problems, std::move(one.place), one.problem, one.remedy);
     }
 }
 

@@ -143,6 +143,15 @@ TEST_CASE("names that the catalogue does not have come with the nearest that it 
     CHECK(has("s.json:/workload/framework: is \"megatron-cor\"", "\"megatron-core\""));
 }
 
+TEST_CASE("names of any bytes are quoted without harm", "[scenarios][reader]") {
+    // Method: control characters, which JSON can spell, and a name of 10,000 letters; found by fuzzing.
+    const ScenarioFolder folder;
+    const Lines lines = folder.problems(small_scenario, {{"cluster.node", R"("dgx\u0000\u001b[2J")"}});
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].find("is \"dgx??[2J\"") != std::string::npos);
+    CHECK(folder.problems(small_scenario, {{"workload.model", std::string(10000, 'm')}}).front().size() < 2000);
+}
+
 TEST_CASE("faults must be on devices of the cluster, each once", "[scenarios][reader]") {
     // Method: 64 devices are 0 to 63.
     const ScenarioFolder folder;
