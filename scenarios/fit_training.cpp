@@ -31,7 +31,7 @@ struct FrameworkKnob {
 // clang-format off
 constexpr std::array<FrameworkKnob, 10> framework_knobs{{
     {"streaming_efficiency", 0.4, 0.95, [](const FrameworkProfile& f) { return f.streaming_efficiency; }, [](FrameworkProfile& f, double v) { f.streaming_efficiency = v; }},
-    {"attention_slowdown", 0.8, 1.6, [](const FrameworkProfile& f) { return f.attention_slowdown; }, [](FrameworkProfile& f, double v) { f.attention_slowdown = v; }},
+    {"attention_slowdown", 0.6, 1.6, [](const FrameworkProfile& f) { return f.attention_slowdown; }, [](FrameworkProfile& f, double v) { f.attention_slowdown = v; }},
     {"host_forward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_forward.si(); }, [](FrameworkProfile& f, double v) { f.host_forward = Seconds::from_si(v); }},
     {"host_backward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_backward.si(); }, [](FrameworkProfile& f, double v) { f.host_backward = Seconds::from_si(v); }},
     {"tensor_exposed", 0.0, 1.0, [](const FrameworkProfile& f) { return f.tensor_exposed; }, [](FrameworkProfile& f, double v) { f.tensor_exposed = v; }},
@@ -144,7 +144,7 @@ class Fitter {
             const auto& calibration = *rows_[members.front()].cluster.device.calibration;
             const double value = calibration.training_slowdown[key.second].value_or(1.15);
             const DataType type = key.second;
-            add_knob({key.first, "training_slowdown." + std::string(name_of(type)), value, 0.8, 2.2, 0}, members,
+            add_knob({key.first, "training_slowdown." + std::string(name_of(type)), value, 0.7, 2.2, 0}, members,
                      [this, members, type](double v) { set_slowdown(members, type, v); });
         }
         for (const auto& [name, members] : by_framework) {
@@ -169,7 +169,8 @@ class Fitter {
             const TrainingRun& run = rows_[i].variants.front();
             const bool immature = run.framework.library_year - rows_[i].cluster.device.year < 2;
             const bool pipelined_gradients = !run.spec.parallelism.shards_parameters();
-            if (knob.starts_with("immature_") && !immature) continue;
+            const bool assumes_none = run.framework.immature_matrix_slowdown == 1.0 && run.framework.immature_attention_slowdown == 1.0;
+            if (knob.starts_with("immature_") && (!immature || assumes_none)) continue;
             if (knob == "immature_attention_slowdown" && !run.spec.flash_attention) continue;
             if (knob == "attention_slowdown" && !run.spec.flash_attention) continue;
             if (knob == "tensor_exposed" && run.spec.parallelism.tensor == 1) continue;
