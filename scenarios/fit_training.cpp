@@ -18,6 +18,8 @@ namespace {
 
 constexpr double loss_cap = 0.6;          // of one row's |ln(predicted / measured)|: outliers do not steer
 constexpr double prior_pull = 0.02;       // per e-fold of a device's multiplier, a twentieth of a typical row's weight
+constexpr std::size_t rows_per_constant = 20;    // fewer rows cannot tell a framework's constants apart
+constexpr double soft_row_weight = 0.25;    // rows whose micro-batch had to be guessed
 constexpr int rounds_max = 30;
 
 /// A framework constant that may be fitted, and between which bounds it stays physical.
@@ -29,8 +31,9 @@ struct FrameworkKnob {
     void (*set)(FrameworkProfile&, double);
 };
 // clang-format off
-constexpr std::array<FrameworkKnob, 10> framework_knobs{{
+constexpr std::array<FrameworkKnob, 11> framework_knobs{{
     {"streaming_efficiency", 0.4, 0.95, [](const FrameworkProfile& f) { return f.streaming_efficiency; }, [](FrameworkProfile& f, double v) { f.streaming_efficiency = v; }},
+    {"matrix_slowdown", 0.8, 1.5, [](const FrameworkProfile& f) { return f.matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.matrix_slowdown = v; }},
     {"attention_slowdown", 0.6, 1.6, [](const FrameworkProfile& f) { return f.attention_slowdown; }, [](FrameworkProfile& f, double v) { f.attention_slowdown = v; }},
     {"host_forward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_forward.si(); }, [](FrameworkProfile& f, double v) { f.host_forward = Seconds::from_si(v); }},
     {"host_backward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_backward.si(); }, [](FrameworkProfile& f, double v) { f.host_backward = Seconds::from_si(v); }},
@@ -51,7 +54,8 @@ class Fitter {
         for (const PreparedTraining& row : rows_) ++of_source[row.source];
         double sum = 0.0;
         for (const PreparedTraining& row : rows_) {
-            weights_.push_back(1.0 / std::sqrt(static_cast<double>(of_source[row.source])));
+            const double whole = row.variants.size() == 1 ? 1.0 : soft_row_weight;
+            weights_.push_back(whole / std::sqrt(static_cast<double>(of_source[row.source])));
             sum += weights_.back();
         }
         for (double& weight : weights_) weight /= sum;
@@ -152,7 +156,7 @@ class Fitter {
                 const double value = knob.get(rows_[members.front()].variants.front().framework);
                 if (value == 0.0) continue;  // a zero says that the framework does not do this at all
                 const std::vector<std::size_t> affected = affected_by(knob.name, members);
-                if (affected.empty()) continue;
+                if (affected.size() < rows_per_constant) continue;
                 add_knob({name, std::string(knob.name), value, knob.min, knob.max, 0}, affected, [this, members, &knob](double v) {
                     for (const std::size_t row : members) {
                         for (TrainingRun& run : rows_[row].variants) knob.set(run.framework, v);
