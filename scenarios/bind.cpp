@@ -23,7 +23,7 @@ void complain(const Slot& slot, std::string problem, std::string remedy, Problem
 std::string range_words(const Range& range) {
     const auto number = [](double value) {
         return std::abs(value) < 1e15 && value == std::trunc(value) ? fmt::format("{:.0f}", value)
-                                                                     : fmt::format("{:g}", value);
+                                                                    : fmt::format("{:g}", value);
     };
     if (!std::isfinite(range.max)) return (range.open_min ? "above " : "of at least ") + number(range.min);
     if (!std::isfinite(range.min)) return "of at most " + number(range.max);
@@ -147,7 +147,8 @@ std::optional<std::size_t> read_choice(const Json& json, const std::vector<std::
 
 bool expect_object(const Json& json, const std::string& place, Problems& problems) {
     if (json.is_object()) return true;
-    complain({{}, any_value, place, {}}, "is " + quoted(json) + " where an object is expected", "write { .. }", problems);
+    complain({{}, any_value, place, {}}, "is " + quoted(json) + " where an object is expected", "write { .. }",
+             problems);
     return false;
 }
 

@@ -26,9 +26,9 @@ inline constexpr std::size_t problems_max = 100;
 
 /// A field as the readers of single values see it.
 struct Slot {
-    std::string_view name;     // key: sets the unit of bare numbers where it ends in _per_kwh
+    std::string_view name;  // key: sets the unit of bare numbers where it ends in _per_kwh
     Range range;
-    std::string place;         // for problems: "FILE:/json/pointer"
+    std::string place;  // for problems: "FILE:/json/pointer"
     BindOptions options;
 };
 

@@ -22,16 +22,23 @@ std::string limit_words(const Key& key) {
 
 std::string type_words(const Key& key) {
     switch (key.kind) {
-        case KeyKind::object: return "object";
-        case KeyKind::list: return "list";
+        case KeyKind::object:
+            return "object";
+        case KeyKind::list:
+            return "list";
         case KeyKind::quantity:
             return fmt::format("number in {}, or text with a unit, such as {}", key.bare_words,
                                unit_examples(key.dimension));
-        case KeyKind::number: return "number";
-        case KeyKind::integer: return "whole number";
-        case KeyKind::boolean: return "true or false";
-        case KeyKind::text: return "text";
-        case KeyKind::choice: return "one of the values below";
+        case KeyKind::number:
+            return "number";
+        case KeyKind::integer:
+            return "whole number";
+        case KeyKind::boolean:
+            return "true or false";
+        case KeyKind::text:
+            return "text";
+        case KeyKind::choice:
+            return "one of the values below";
     }
     return "";
 }
@@ -68,8 +75,8 @@ std::string explanation(const Key& key) {
     }
     if (!key.children.empty()) {
         std::vector<std::pair<std::string, std::string>> rows;
-        const Key& members = key.kind == KeyKind::list && !key.children.front().children.empty() ? key.children.front()
-                                                                                                  : key;
+        const Key& members =
+            key.kind == KeyKind::list && !key.children.front().children.empty() ? key.children.front() : key;
         for (const Key& child : members.children) {
             rows.emplace_back(child.name, child.doc + (child.required ? " (required)" : ""));
         }

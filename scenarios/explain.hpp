@@ -8,8 +8,9 @@
 
 namespace orrery {
 
-/// Type, unit, range, default, meaning and source of the key at `path` ("cluster.fabric.link" or "/cluster/fabric/link");
-/// for an object, its keys; for an empty path, those of the scenario. The problem names the nearest path.
+/// Type, unit, range, default, meaning and source of the key at `path` ("cluster.fabric.link" or
+/// "/cluster/fabric/link"); for an object, its keys; for an empty path, those of the scenario. The problem names the
+/// nearest path.
 Result<std::string> explain(std::string_view path);
 
 }  // namespace orrery

@@ -1,19 +1,17 @@
 // Parsing with limits and places, dumping, and files: everything that the JSON library's own errors would leave vague.
 #include "scenarios/json.hpp"
 
+#include "scenarios/output_file.hpp"
 #include "scenarios/shown_text.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <system_error>
 #include <vector>
-
-#include <unistd.h>
 
 namespace orrery {
 namespace {
@@ -40,7 +38,8 @@ std::string parser_complaint(std::string_view what) {
 std::string syntax_remedy(const std::string& complaint) {
     if (complaint.find("UTF-8") != std::string::npos) return "save the file as UTF-8";
     if (complaint.find("number overflow") != std::string::npos) return "write a number below 1.7e308";
-    if (complaint.find("unexpected '}'") != std::string::npos || complaint.find("unexpected ']'") != std::string::npos) {
+    if (complaint.find("unexpected '}'") != std::string::npos ||
+        complaint.find("unexpected ']'") != std::string::npos) {
         return "look for a comma too many just before";
     }
     if (complaint.find("unexpected end of input") != std::string::npos) {
@@ -113,8 +112,8 @@ class JsonBuilder {
 
     bool open(Json value) {
         if (levels_.size() >= json_depth_max) {
-            problem_ = {file_ + ":" + pointer(),
-                        "is nested deeper than " + std::to_string(json_depth_max) + " levels", "flatten it"};
+            problem_ = {file_ + ":" + pointer(), "is nested deeper than " + std::to_string(json_depth_max) + " levels",
+                        "flatten it"};
             return false;
         }
         levels_.push_back({std::move(value), {}, {}});
@@ -149,18 +148,6 @@ Problem too_large(const std::string& file) {
 }
 
 std::string system_reason() { return std::strerror(errno); }
-
-/// Writes all of `text` to `path`; false with errno set if any of it could not be.
-bool write_whole(const std::string& path, std::string_view text) {
-    std::FILE* file = std::fopen(path.c_str(), "wb");
-    if (file == nullptr) return false;
-    const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-    const bool flushed = std::fflush(file) == 0;
-    const int reason = errno;
-    const bool closed = std::fclose(file) == 0;
-    if (!written || !flushed) errno = reason;
-    return written && flushed && closed;
-}
 
 }  // namespace
 
@@ -221,28 +208,18 @@ std::string pointer_to(const std::string& pointer, std::string_view key) {
     constexpr std::size_t longest = 80;
     std::string result = pointer + "/";
     for (const char c : shown_text(key, longest)) {
-        if (c == '~') result += "~0";
-        else if (c == '/') result += "~1";
-        else result += c;
+        if (c == '~')
+            result += "~0";
+        else if (c == '/')
+            result += "~1";
+        else
+            result += c;
     }
     return result;
 }
 
 std::string pointer_to(const std::string& pointer, std::size_t index) { return pointer + "/" + std::to_string(index); }
 
-Result<std::size_t> write_text_file(const std::string& path, std::string_view text) {
-    std::error_code ignored;
-    const auto status = std::filesystem::status(path, ignored);
-    if (std::filesystem::is_directory(status)) return Problem{path, "is a directory", "name a file in it"};
-    const bool in_place = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
-    const std::string beside = in_place ? path : path + ".part-" + std::to_string(::getpid());
-    errno = 0;
-    if (!write_whole(beside, text) || (!in_place && std::rename(beside.c_str(), path.c_str()) != 0)) {
-        const std::string reason = system_reason();
-        if (!in_place) std::remove(beside.c_str());
-        return Problem{path, "cannot be written: " + reason, "check that its folder exists, is yours and has room"};
-    }
-    return text.size();
-}
+Result<std::size_t> write_text_file(const std::string& path, std::string_view text) { return write_file(path, text); }
 
 }  // namespace orrery

@@ -27,7 +27,8 @@ Result<Json> parse_json_file(const std::string& path);
 /// The bytes of a file (or pipe) of at most json_bytes_max; for directories, missing and larger files a Problem.
 Result<std::string> read_text_file(const std::string& path);
 
-/// Indented text, ending in a line break. Numbers survive the way there and back; bytes that are not UTF-8 are replaced.
+/// Indented text, ending in a line break. Numbers survive the way there and back; bytes that are not UTF-8 are
+/// replaced.
 std::string dump(const Json& json);
 
 /// One line without spaces, keys sorted at every level, for hashing: equal values give equal text.

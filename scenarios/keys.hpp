@@ -16,18 +16,18 @@ enum class KeyKind : std::uint8_t { object, list, quantity, number, integer, boo
 
 struct Key {
     std::string name;
-    std::string path;              // dotted, "cluster.fabric.link"; items of lists are "*"
+    std::string path;  // dotted, "cluster.fabric.link"; items of lists are "*"
     KeyKind kind = KeyKind::object;
-    Dimension dimension;           // of quantities
-    double divisor = 1.0;          // of bare numbers, to SI base units
-    std::string bare_words;        // that unit: "bytes per second", "USD per kWh"
-    Range range;                   // in the unit of bare numbers
-    Json default_value;            // null: required, or absent means something else than a value
+    Dimension dimension;     // of quantities
+    double divisor = 1.0;    // of bare numbers, to SI base units
+    std::string bare_words;  // that unit: "bytes per second", "USD per kWh"
+    Range range;             // in the unit of bare numbers
+    Json default_value;      // null: required, or absent means something else than a value
     std::string doc;
-    std::string source;            // of the default
+    std::string source;  // of the default
     bool required = false;
     std::vector<std::pair<std::string, std::string>> choices;  // name and doc
-    std::vector<Key> children;     // of objects; of a list: its item alone
+    std::vector<Key> children;                                 // of objects; of a list: its item alone
 };
 
 /// The whole tree; its root is the scenario itself, with an empty path.

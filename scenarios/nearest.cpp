@@ -24,8 +24,8 @@ int edit_distance(std::string_view a, std::string_view b) {
         for (std::size_t j = 1; j < width; ++j) {
             const bool same = folded(a[i - 1]) == folded(b[j - 1]);
             current[j] = std::min({last[j] + 1, current[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
-            const bool swapped = i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) &&
-                                 folded(a[i - 2]) == folded(b[j - 1]);
+            const bool swapped =
+                i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) && folded(a[i - 2]) == folded(b[j - 1]);
             if (swapped) current[j] = std::min(current[j], before_last[j - 2] + 1);
         }
         std::swap(before_last, last);

@@ -85,7 +85,8 @@ std::optional<std::size_t> list_index(const Json& list, const std::string& step)
 }
 
 /// Puts `value` at the steps' place inside `values`, making what is missing on the way.
-Problems put(Json& values, const std::vector<std::string>& steps, const Key& root, const std::string& place, Json value) {
+Problems put(Json& values, const std::vector<std::string>& steps, const Key& root, const std::string& place,
+             Json value) {
     Json* at = &values;
     std::string path;
     for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -96,7 +97,9 @@ Problems put(Json& values, const std::vector<std::string>& steps, const Key& roo
         if (at->is_array() && is_list) {
             const auto index = list_index(*at, steps[i]);
             if (!index) {
-                return {{place, "has no item " + shown_text(steps[i], path_shown) + " in its list of " + std::to_string(at->size()),
+                return {{place,
+                         "has no item " + shown_text(steps[i], path_shown) + " in its list of " +
+                             std::to_string(at->size()),
                          "write an index from 0 to " + std::to_string(at->size())}};
             }
             if (is_last && value.is_null()) {

@@ -12,9 +12,9 @@ namespace orrery {
 
 /// What one file or setting says.
 struct Layer {
-    std::string origin;          // file, or empty for a setting
-    Json values;                 // an object
-    std::string pointer;         // of a setting: where its value is
+    std::string origin;   // file, or empty for a setting
+    Json values;          // an object
+    std::string pointer;  // of a setting: where its value is
 };
 
 /// A scenario's values with everything overlaid, and the layers they came from, lowest first.

@@ -36,7 +36,7 @@ struct Unit {
     std::string_view name;
     UnitFactor factor;
     Dimension dimension;
-    bool prefixes;      // k, M, G, .. may stand before it
+    bool prefixes;  // k, M, G, .. may stand before it
 };
 
 // BIPM, The International System of Units, 9th edition, 2019, for the factors of minute, hour and day.
@@ -94,8 +94,20 @@ struct Prefix {
 
 // Binary ones first: "Ki" must not be read as "K" and a unit that begins with "i".
 constexpr auto prefixes = std::to_array<Prefix>({
-    {"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}, {"Pi", 1125899906842624.0},
-    {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}, {"E", 1e18}, {"Z", 1e21}, {"Y", 1e24},
+    {"Ki", 1024.0},
+    {"Mi", 1048576.0},
+    {"Gi", 1073741824.0},
+    {"Ti", 1099511627776.0},
+    {"Pi", 1125899906842624.0},
+    {"k", 1e3},
+    {"K", 1e3},
+    {"M", 1e6},
+    {"G", 1e9},
+    {"T", 1e12},
+    {"P", 1e15},
+    {"E", 1e18},
+    {"Z", 1e21},
+    {"Y", 1e24},
 });
 
 struct CountWord {
@@ -104,9 +116,24 @@ struct CountWord {
 };
 
 constexpr auto count_words = std::to_array<CountWord>({
-    {"", {}}, {"k", {1e3}}, {"K", {1e3}}, {"M", {1e6}}, {"B", {1e9}}, {"G", {1e9}}, {"T", {1e12}}, {"P", {1e15}},
-    {"E", {1e18}}, {"Ki", {1024.0}}, {"Mi", {1048576.0}}, {"Gi", {1073741824.0}}, {"Ti", {1099511627776.0}},
-    {"thousand", {1e3}}, {"million", {1e6}}, {"billion", {1e9}}, {"trillion", {1e12}}, {"%", {1.0, 100.0}},
+    {"", {}},
+    {"k", {1e3}},
+    {"K", {1e3}},
+    {"M", {1e6}},
+    {"B", {1e9}},
+    {"G", {1e9}},
+    {"T", {1e12}},
+    {"P", {1e15}},
+    {"E", {1e18}},
+    {"Ki", {1024.0}},
+    {"Mi", {1048576.0}},
+    {"Gi", {1073741824.0}},
+    {"Ti", {1099511627776.0}},
+    {"thousand", {1e3}},
+    {"million", {1e6}},
+    {"billion", {1e9}},
+    {"trillion", {1e12}},
+    {"%", {1.0, 100.0}},
 });
 
 struct DimensionWords {
@@ -203,9 +230,10 @@ Result<UnitFactor> factor_of(std::string_view unit, Dimension dimension, std::st
     }
     if (known->dimension != dimension) {
         const DimensionWords* other = words_for(known->dimension);
-        const std::string kind = other == nullptr || other->words.empty() ? "something else"
-                                                                          : std::string(other->words);
-        return Problem{"", "is " + quoted_text(text) + ", which is " + kind + " where " +
+        const std::string kind =
+            other == nullptr || other->words.empty() ? "something else" : std::string(other->words);
+        return Problem{"",
+                       "is " + quoted_text(text) + ", which is " + kind + " where " +
                            std::string(unit_words(dimension)) + " are expected",
                        write_such_as(dimension)};
     }
@@ -214,8 +242,19 @@ Result<UnitFactor> factor_of(std::string_view unit, Dimension dimension, std::st
 
 /// `value` with the prefix that leaves 1 to 999 before the point, none below `lowest`.
 std::string with_prefix(double value, std::string_view unit, double lowest) {
-    static constexpr auto steps = std::to_array<Prefix>({{"f", 1e-15}, {"p", 1e-12}, {"n", 1e-9}, {"u", 1e-6},
-        {"m", 1e-3}, {"", 1.0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}, {"E", 1e18}, {"Z", 1e21}});
+    static constexpr auto steps = std::to_array<Prefix>({{"f", 1e-15},
+                                                         {"p", 1e-12},
+                                                         {"n", 1e-9},
+                                                         {"u", 1e-6},
+                                                         {"m", 1e-3},
+                                                         {"", 1.0},
+                                                         {"k", 1e3},
+                                                         {"M", 1e6},
+                                                         {"G", 1e9},
+                                                         {"T", 1e12},
+                                                         {"P", 1e15},
+                                                         {"E", 1e18},
+                                                         {"Z", 1e21}});
     if (value == 0.0 || !std::isfinite(value)) return fmt::format("{:.4g} {}", value, unit);
     std::size_t index = 0;
     // 999.95 rounds to 1000 at four digits: such values take the next prefix.
@@ -293,8 +332,9 @@ std::string format_usd(Usd value) {
     const double dollars = value.si();
     const std::string sign = dollars < 0 ? "-" : "";
     const double size = std::abs(dollars);
-    if (size < 9999.5) return size >= 99.995 || size == 0.0 ? fmt::format("{}${:.0f}", sign, size)
-                                                            : fmt::format("{}${:.4g}", sign, size);
+    if (size < 9999.5)
+        return size >= 99.995 || size == 0.0 ? fmt::format("{}${:.0f}", sign, size)
+                                             : fmt::format("{}${:.4g}", sign, size);
     if (size < 999.95e3) return fmt::format("{}${:.4g} k", sign, size / 1e3);
     if (size < 999.95e6) return fmt::format("{}${:.4g} M", sign, size / 1e6);
     return fmt::format("{}${:.4g} B", sign, size / 1e9);

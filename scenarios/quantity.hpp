@@ -26,9 +26,9 @@ constexpr Dimension dimension_of(Quantity<S, B, F, J, U>) {
 
 inline constexpr Dimension plain_number{};
 
-/// "400 Gb/s" -> 5e10 for bytes per second, "2 h" -> 7200 for seconds, "15 T" -> 1.5e13 for a plain number, "$2.5" -> 2.5
-/// for dollars, "0.08 USD/kWh" -> 2.2e-8. b is a bit and B a byte; k, M, G, T, P, E are powers of 1000, Ki, Mi, .. of
-/// 1024. The problem (its place left empty) says what is wrong with the text and which units would do.
+/// "400 Gb/s" -> 5e10 for bytes per second, "2 h" -> 7200 for seconds, "15 T" -> 1.5e13 for a plain number, "$2.5"
+/// -> 2.5 for dollars, "0.08 USD/kWh" -> 2.2e-8. b is a bit and B a byte; k, M, G, T, P, E are powers of 1000, Ki, Mi,
+/// .. of 1024. The problem (its place left empty) says what is wrong with the text and which units would do.
 Result<double> parse_quantity(std::string_view text, Dimension dimension);
 
 /// Examples for messages: `"400 Gb/s" or "50 GB/s"`; empty for dimensions that no scenario has.

@@ -32,13 +32,13 @@ bool take_training_kind(Json& values, Problems& problems) {
     const bool is_later = kind.is_string() && std::find(later_kinds.begin(), later_kinds.end(),
                                                         kind.get_ref<const std::string&>()) != later_kinds.end();
     if (is_later) {
-        problems.push_back({place, "is " + quoted(kind) + ", which is not in this version",
-                            "write \"training\", the kind that is"});
+        problems.push_back(
+            {place, "is " + quoted(kind) + ", which is not in this version", "write \"training\", the kind that is"});
         return false;
     }
     const std::string wanted = kind.is_string() ? kind.get<std::string>() : std::string();
-    problems.push_back({place, "is " + quoted(kind) + ", which is no kind of workload",
-                        nearest_remedy(wanted, {"training"})});
+    problems.push_back(
+        {place, "is " + quoted(kind) + ", which is no kind of workload", nearest_remedy(wanted, {"training"})});
     return true;
 }
 

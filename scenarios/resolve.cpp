@@ -1,4 +1,5 @@
-// From names to values: everything that a scenario mentions, looked up in the catalogue, with the sources of its numbers.
+// From names to values: everything that a scenario mentions, looked up in the catalogue, with the sources of its
+// numbers.
 #include "scenarios/scenario.hpp"
 
 #include "scenarios/catalog.hpp"
@@ -11,11 +12,14 @@
 namespace orrery {
 namespace {
 
-/// Moves the problems of a failed look-up to `problems`; the value otherwise.
+/// The value of a look-up; or its problems, at the key that led to it where they have no place of their own.
 template <class T>
-T value_or_problems(Result<T> result, Problems& problems) {
+T value_or_problems(Result<T> result, const std::string& key, Problems& problems) {
     if (result) return std::move(result).value();
-    problems.insert(problems.end(), result.problems().begin(), result.problems().end());
+    for (const Problem& one : result.problems()) {
+        const bool has_place = one.place.find_first_of("./") != std::string::npos;
+        problems.push_back({has_place ? one.place : key, one.problem, one.remedy});
+    }
     return T{};
 }
 
@@ -28,26 +32,30 @@ void add_sources(const std::string& name, std::vector<std::string>& sources) {
         if (figure.source.empty()) continue;
         const auto same = std::find_if(keys_by_source.begin(), keys_by_source.end(),
                                        [&](const auto& entry) { return entry.first == figure.source; });
-        if (same == keys_by_source.end()) keys_by_source.emplace_back(figure.source, figure.key);
-        else same->second += ", " + figure.key;
+        if (same == keys_by_source.end())
+            keys_by_source.emplace_back(figure.source, figure.key);
+        else
+            same->second += ", " + figure.key;
     }
     for (const auto& [source, keys] : keys_by_source) sources.push_back(name + ": " + keys + ": " + source);
 }
 
-/// The fabric's specification with its link's own numbers where the user gives none, and the node as that link makes it.
+/// The fabric's specification with its link's own numbers where the user gives none, and the node as that link makes
+/// it.
 void apply_link(FabricSpec& spec, Node& node, Problems& problems) {
     if (spec.link.empty()) return;
-    const CatalogLink link = value_or_problems(find_link(spec.link), problems);
+    const CatalogLink link = value_or_problems(find_link(spec.link), "/cluster/fabric/link", problems);
     if (spec.bandwidth.si() == 0.0) spec.bandwidth = link.bandwidth;
     if (spec.latency.si() == 0.0) spec.latency = link.latency;
     if (!link.kind.empty()) node.nic_kind = link.kind;
 }
 
 Device resolved_device(const Scenario& scenario, const std::string& name, Problems& problems) {
-    Device device = value_or_problems(find_device(name), problems);
+    Device device = value_or_problems(find_device(name), "/cluster/node", problems);
     if (scenario.cluster.calibration.empty()) return device;
     const std::string file = located_file(scenario.cluster.calibration, scenario.directory);
-    device.calibration = std::make_shared<const Calibration>(value_or_problems(read_calibration(file), problems));
+    device.calibration = std::make_shared<const Calibration>(
+        value_or_problems(read_calibration(file), "/cluster/calibration", problems));
     return device;
 }
 
@@ -58,26 +66,28 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     ResolvedScenario resolved;
     Cluster& cluster = resolved.cluster;
     TrainingRun& run = resolved.run;
-    cluster.node = value_or_problems(find_node(scenario.cluster.node), problems);
+    cluster.node = value_or_problems(find_node(scenario.cluster.node), "/cluster/node", problems);
     if (!problems.empty()) return problems;
     cluster.nodes = scenario.cluster.nodes;
     cluster.faults = scenario.cluster.faults;
     cluster.device = resolved_device(scenario, cluster.node.device, problems);
     FabricSpec fabric = scenario.cluster.fabric;
     apply_link(fabric, cluster.node, problems);
-    auto parameters = value_or_problems(find_collective_parameters(cluster.device), problems);
-    run.architecture = value_or_problems(find_model(located_model(scenario)), problems);
-    run.framework = value_or_problems(find_framework(framework_name(scenario.workload)), problems);
+    auto parameters = value_or_problems(find_collective_parameters(cluster.device), "/cluster/node", problems);
+    run.architecture = value_or_problems(find_model(located_model(scenario)), "/workload/model", problems);
+    run.framework =
+        value_or_problems(find_framework(framework_name(scenario.workload)), "/workload/framework", problems);
     if (!problems.empty()) return problems;
     cluster.fabric = value_or_problems(
-        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters), problems);
+        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters),
+        "/cluster/fabric", problems);
     if (!problems.empty()) return problems;
     run.spec = scenario.workload;
     run.spec.framework = framework_name(scenario.workload);
     run.economics = scenario.economics;
     if (run.economics.device_hour.si() == 0.0) run.economics.device_hour = device_hour_price(cluster.device.name);
-    for (const std::string& name : {cluster.device.name, cluster.node.name, scenario.cluster.fabric.link,
-                                    run.spec.model, run.spec.framework}) {
+    for (const std::string& name :
+         {cluster.device.name, cluster.node.name, scenario.cluster.fabric.link, run.spec.model, run.spec.framework}) {
         if (!name.empty()) add_sources(name, resolved.sources);
     }
     if (!scenario.cluster.calibration.empty()) {

@@ -35,7 +35,8 @@ void add_problem(Problems& problems, std::string place, const std::string& probl
 void adopt_lookup(const Problems& found, const std::string& place, Problems& problems) {
     for (const Problem& one : found) {
         const bool is_in_file = one.place.find_first_of("./") != std::string::npos;
-        add_problem(problems, place, is_in_file ? "leads to " + one.place + ": " + one.problem : one.problem, one.remedy);
+        add_problem(problems, place, is_in_file ? "leads to " + one.place + ": " + one.problem : one.problem,
+                    one.remedy);
     }
 }
 
@@ -43,16 +44,18 @@ void adopt_lookup(const Problems& found, const std::string& place, Problems& pro
 void check_degrees(Parallelism& p, bool data_given, const ClusterSpec& cluster, const Node& node, Problems& problems) {
     const double devices = static_cast<double>(node.devices) * cluster.nodes;
     if (devices > devices_max) {
-        add_problem(problems, "/cluster/nodes",
-                    fmt::format("makes {:.0f} devices, more than the {:.0f} that can be simulated", devices, devices_max),
-                    "take fewer nodes");
+        add_problem(
+            problems, "/cluster/nodes",
+            fmt::format("makes {:.0f} devices, more than the {:.0f} that can be simulated", devices, devices_max),
+            "take fewer nodes");
         return;
     }
     const double one_replica = static_cast<double>(p.tensor) * p.context * p.pipeline;
     const std::string degrees = fmt::format("tensor {} x context {} x pipeline {}", p.tensor, p.context, p.pipeline);
     const std::string machine = fmt::format("{} nodes of {} have {:.0f} devices", cluster.nodes, node.devices, devices);
     if (one_replica > devices) {
-        add_problem(problems, degrees_place, fmt::format("{} needs {:.0f} devices, and {}", degrees, one_replica, machine),
+        add_problem(problems, degrees_place,
+                    fmt::format("{} needs {:.0f} devices, and {}", degrees, one_replica, machine),
                     "lower a degree or take more nodes");
         return;
     }
@@ -84,7 +87,8 @@ void check_slow(const std::vector<Slow>& slow, const std::string& place, double 
             add_problem(problems, here, fmt::format("is {}, outside the cluster of {:.0f}", slow[i].rank, devices),
                         fmt::format("write a rank from 0 to {:.0f}", devices - 1));
         } else if (!seen.insert(slow[i].rank).second) {
-            add_problem(problems, here, fmt::format("is {}, which is listed twice", slow[i].rank), "keep one of the two");
+            add_problem(problems, here, fmt::format("is {}, which is listed twice", slow[i].rank),
+                        "keep one of the two");
         }
     }
 }

@@ -19,7 +19,8 @@ void add_limits(Json& schema, const Range& range) {
 std::string described(const Key& key) {
     std::string text = key.doc;
     if (key.kind == KeyKind::quantity) {
-        text += " A number in " + key.bare_words + ", or text such as " + std::string(unit_examples(key.dimension)) + ".";
+        text +=
+            " A number in " + key.bare_words + ", or text such as " + std::string(unit_examples(key.dimension)) + ".";
     }
     if (!key.source.empty()) text += " Default: " + key.source + ".";
     return text;
@@ -45,7 +46,9 @@ Json object_schema(const Key& key, bool with_required) {
 Json schema_of(const Key& key) {
     Json schema;
     switch (key.kind) {
-        case KeyKind::object: schema = object_schema(key, false); break;
+        case KeyKind::object:
+            schema = object_schema(key, false);
+            break;
         case KeyKind::list:
             schema["type"] = "array";
             schema["items"] = key.children.front().kind == KeyKind::object ? object_schema(key.children.front(), true)
@@ -58,8 +61,12 @@ Json schema_of(const Key& key) {
             schema["pattern"] = key.kind == KeyKind::quantity ? unit_pattern : "[0-9]";
             add_limits(schema, key.range);
             break;
-        case KeyKind::boolean: schema["type"] = "boolean"; break;
-        case KeyKind::text: schema["type"] = "string"; break;
+        case KeyKind::boolean:
+            schema["type"] = "boolean";
+            break;
+        case KeyKind::text:
+            schema["type"] = "string";
+            break;
         case KeyKind::choice:
             schema["type"] = "string";
             for (const auto& [name, doc] : key.choices) {

@@ -40,8 +40,14 @@ void compress(Sha256Words& state, std::string_view block) {
         const std::uint32_t temp1 = h + sum1 + ((e & f) ^ (~e & g)) + round_constants[t] + w[t];
         const std::uint32_t sum0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
         const std::uint32_t temp2 = sum0 + ((a & b) ^ (a & c) ^ (b & c));
-        h = g; g = f; f = e; e = d + temp1;
-        d = c; c = b; b = a; a = temp1 + temp2;
+        h = g;
+        g = f;
+        f = e;
+        e = d + temp1;
+        d = c;
+        c = b;
+        b = a;
+        a = temp1 + temp2;
     }
     const Sha256Words added{a, b, c, d, e, f, g, h};
     for (std::size_t i = 0; i < state.size(); ++i) state[i] += added[i];

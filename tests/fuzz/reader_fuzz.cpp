@@ -1,5 +1,5 @@
-// Throws random scenarios, settings and quantities at the reader: whatever comes in, an answer or clear problems come out.
-// Built and run by tests/fuzz/run.sh; not part of the tests that run by default.
+// Throws random scenarios, settings and quantities at the reader: whatever comes in, an answer or clear problems come
+// out. Built and run by tests/fuzz/run.sh; not part of the tests that run by default.
 #include "scenarios/bind.hpp"
 #include "scenarios/explain.hpp"
 #include "scenarios/quantity.hpp"
@@ -79,8 +79,10 @@ void try_scenario(std::string_view input) {
     static const std::string file = "/dev/shm/orrery-fuzz-" + std::to_string(::getpid()) + ".json";
     std::ofstream(file, std::ios::binary) << input.substr(0, mark);
     const Result<Scenario> scenario = read_scenario(file, settings_of(rest));
-    if (!scenario) check_problems(scenario.problems());
-    else check_scenario_holds(*scenario);
+    if (!scenario)
+        check_problems(scenario.problems());
+    else
+        check_scenario_holds(*scenario);
     ::unlink(file.c_str());
 }
 
@@ -89,8 +91,10 @@ void try_words(std::string_view input) {
     for (const Dimension dimension : {plain_number, dimension_of(Seconds{}), dimension_of(BytesPerSecond{}),
                                       dimension_of(Usd{}), dimension_of(UsdPerJoule{})}) {
         const Result<double> value = parse_quantity(input, dimension);
-        if (!value) FUZZ_CHECK(is_plain(value.problems().front().problem));
-        else FUZZ_CHECK(!format_quantity(*value, dimension).empty());
+        if (!value)
+            FUZZ_CHECK(is_plain(value.problems().front().problem));
+        else
+            FUZZ_CHECK(!format_quantity(*value, dimension).empty());
     }
     const Result<std::string> words = explain(input);
     if (words) FUZZ_CHECK(!words->empty());

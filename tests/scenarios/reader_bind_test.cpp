@@ -61,8 +61,10 @@ std::string only_problem(const std::string& text, const BindOptions& options = {
 TEST_CASE("every kind of field is read", "[scenarios][bind]") {
     // Method: by hand.
     Problems problems;
-    const Sample s = read_sample(R"({"whole": 2e3, "large": -9007199254740991, "seed": 18446744073709551615, "ratio": "41 %",
-        "flag": true, "text": "t", "time": "5 us", "maybe": false, "list": [0, "1"], "type": "fp8", "$schema": "x"})", problems);
+    const Sample s =
+        read_sample(R"({"whole": 2e3, "large": -9007199254740991, "seed": 18446744073709551615, "ratio": "41 %",
+        "flag": true, "text": "t", "time": "5 us", "maybe": false, "list": [0, "1"], "type": "fp8", "$schema": "x"})",
+                    problems);
     REQUIRE(problems.empty());
     CHECK(s.whole == 2000);
     CHECK(s.large == -9007199254740991);
@@ -87,8 +89,9 @@ TEST_CASE("each mistake of a value has its message", "[scenarios][bind]") {
     CHECK(only_problem(R"({"ratio": 1.01})") == "s.json:/ratio: is 1.01, out of range; write a value from 0 to 1");
     CHECK(only_problem(R"({"ratio": true})") ==
           "s.json:/ratio: is true where a number is expected; write a number, such as \"128\" or \"15 T\"");
-    CHECK(only_problem(R"({"time": [1]})") == "s.json:/time: is a list where a number is expected; write a number or a text "
-                                              "with a unit, such as \"5 us\", \"20 ms\" or \"2 h\"");
+    CHECK(only_problem(R"({"time": [1]})") ==
+          "s.json:/time: is a list where a number is expected; write a number or a text "
+          "with a unit, such as \"5 us\", \"20 ms\" or \"2 h\"");
     CHECK(only_problem(R"({"time": 0})") == "s.json:/time: is 0, out of range; write a value above 0");
     CHECK(only_problem(R"({"time": "5"})") ==
           "s.json:/time: is \"5\"; write a unit, such as \"5 us\", \"20 ms\" or \"2 h\"");
@@ -100,9 +103,10 @@ TEST_CASE("each mistake of a value has its message", "[scenarios][bind]") {
           "s.json:/list/1: is -1, out of range; write a value above -1 and up to 1");
     CHECK(only_problem(R"({"type": "bf61"})") ==
           "s.json:/type: is \"bf61\", which is none of its values; did you mean \"bf16\"?");
-    CHECK(only_problem(R"({"type": "posit"})") ==
-          "s.json:/type: is \"posit\", which is none of its values; use one of: fp64, fp32, tf32, fp16, bf16, fp8, int8, "
-          "fp4, int4, int32");
+    CHECK(
+        only_problem(R"({"type": "posit"})") ==
+        "s.json:/type: is \"posit\", which is none of its values; use one of: fp64, fp32, tf32, fp16, bf16, fp8, int8, "
+        "fp4, int4, int32");
     CHECK(only_problem(R"({"tme": "5 us"})") == "s.json:/tme: is not a known key; did you mean \"time\"?");
     CHECK(only_problem("[]") == "s.json:: is a list where an object is expected; write { .. }");
 }
@@ -121,8 +125,10 @@ TEST_CASE("all mistakes are found at once, also in nested objects", "[scenarios]
     // Method: four mistakes on three levels.
     TrainingSpec spec;
     Problems problems;
-    read_fields(parse_json_text(R"({"model": 3, "global_batch": 0, "parallelism": {"tensr": 2, "zero": 4}, "sequence": 8})", "f")
-                    .value(), "f:", spec, problems);
+    read_fields(parse_json_text(
+                    R"({"model": 3, "global_batch": 0, "parallelism": {"tensr": 2, "zero": 4}, "sequence": 8})", "f")
+                    .value(),
+                "f:", spec, problems);
     REQUIRE(problems.size() == 4);
     CHECK(problems[0].place == "f:/model");
     CHECK(problems[1].place == "f:/global_batch");
@@ -150,13 +156,13 @@ TEST_CASE("prices are read per hour and per kWh", "[scenarios][bind]") {
     // Method: 1 kWh = 3.6e6 J; a rent is dollars for one hour, as number or text.
     Economics economics;
     Problems problems;
-    read_fields(parse_json_text(R"({"usd_per_device_hour": "2.5 USD/h", "usd_per_kwh": 0.36})", "f").value(), "f:", economics,
-                problems);
+    read_fields(parse_json_text(R"({"usd_per_device_hour": "2.5 USD/h", "usd_per_kwh": 0.36})", "f").value(),
+                "f:", economics, problems);
     REQUIRE(problems.empty());
     CHECK(economics.device_hour.si() == Approx(2.5).epsilon(1e-15));
     CHECK(economics.energy_price.si() == Approx(1e-7).epsilon(1e-15));
-    read_fields(parse_json_text(R"({"usd_per_kwh": "0.08 USD/kWh", "usd_per_device_hour": "$3"})", "f").value(), "f:", economics,
-                problems);
+    read_fields(parse_json_text(R"({"usd_per_kwh": "0.08 USD/kWh", "usd_per_device_hour": "$3"})", "f").value(),
+                "f:", economics, problems);
     CHECK(economics.energy_price.si() == 0.08 / 3.6e6);
     CHECK(economics.device_hour.si() == 3.0);
     read_fields(parse_json_text(R"({"usd_per_kwh": -0.1})", "f").value(), "f:", economics, problems);
@@ -167,7 +173,8 @@ TEST_CASE("prices are read per hour and per kWh", "[scenarios][bind]") {
 TEST_CASE("the catalogue's form of a number is read where it is allowed, and only there", "[scenarios][bind]") {
     // Method: the same value plain.
     Problems problems;
-    const std::string text = R"({"time": {"value": "5 us", "source": "datasheet"}, "whole": {"value": 8, "source": "x"}})";
+    const std::string text =
+        R"({"time": {"value": "5 us", "source": "datasheet"}, "whole": {"value": 8, "source": "x"}})";
     const Sample s = read_sample(text, problems, {.catalog_figures = true});
     CHECK(problems.empty());
     CHECK(s.time.si() == 5e-6);

@@ -33,7 +33,8 @@ std::string scratch_folder() {
 TEST_CASE("comments and a byte order mark are no part of the value", "[scenarios][json]") {
     // Method: the same value without them.
     const Json plain = parse_json_text(R"({"a": [1, 2.5, "x"], "b": null})", "a.json").value();
-    CHECK(parse_json_text("\xEF\xBB\xBF// one\n{\"a\": [1, 2.5, /* two */ \"x\"], \"b\": null}\n", "a.json").value() == plain);
+    CHECK(parse_json_text("\xEF\xBB\xBF// one\n{\"a\": [1, 2.5, /* two */ \"x\"], \"b\": null}\n", "a.json").value() ==
+          plain);
 }
 
 TEST_CASE("syntax errors say line and column", "[scenarios][json]") {
@@ -94,9 +95,11 @@ TEST_CASE("files that cannot be read are named with the reason", "[scenarios][js
 
 TEST_CASE("a dump is read back as the same value", "[scenarios][json]") {
     // Method: round trip, with numbers at the ends of what a double and 64 bits can hold.
-    const Json json = parse_json_text(
-        R"({"z": 0.1, "a": 1.7976931348623157e308, "s": 18446744073709551615, "m": -9223372036854775808, "t": "\u00e9\n"})",
-        "a.json").value();
+    const Json json =
+        parse_json_text(
+            R"({"z": 0.1, "a": 1.7976931348623157e308, "s": 18446744073709551615, "m": -9223372036854775808, "t": "\u00e9\n"})",
+            "a.json")
+            .value();
     CHECK(parse_json_text(dump(json), "b.json").value() == json);
     CHECK(dump(json).back() == '\n');
 }
@@ -125,7 +128,12 @@ TEST_CASE("messages stay valid UTF-8 whatever the file holds", "[scenarios][json
     // Method: RFC 3629: stray, overlong, surrogate and cut-off sequences are no characters; found by fuzzing, where the
     // parser quoted raw bytes and a long key was cut inside a character.
     CHECK(shown_text("caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80", 80) == "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80");
-    CHECK(shown_text("a\xFF" "b\xC0\xAF" "c\xED\xA0\x80" "d\xF4\x90\x80\x80" "e\xC3", 80) == "a?b??c???d????e?");
+    CHECK(shown_text("a\xFF"
+                     "b\xC0\xAF"
+                     "c\xED\xA0\x80"
+                     "d\xF4\x90\x80\x80"
+                     "e\xC3",
+                     80) == "a?b??c???d????e?");
     CHECK(shown_text("\x7F\xC2\x9B\n", 80) == "???");
     CHECK(shown_text("ab\xC3\xA9", 3) == "ab..");
     CHECK(json_refusal("\xFF").problem.find("last read: '?'") != std::string::npos);

@@ -99,7 +99,8 @@ TEST_CASE("text without a unit is refused with examples of units", "[scenarios][
     CHECK(problem.remedy == "write a unit, such as \"400 Gb/s\" or \"50 GB/s\"");
 }
 
-TEST_CASE("unknown units, other dimensions and text that is no number each have their message", "[scenarios][quantity]") {
+TEST_CASE("unknown units, other dimensions and text that is no number each have their message",
+          "[scenarios][quantity]") {
     // Method: one text for each way to go wrong.
     CHECK(refusal<BytesPerSecond>("400 gb/s").problem == "has the unit \"gb/s\", which is not known");
     CHECK(refusal<BytesPerSecond>("400 gb/s").remedy ==
@@ -118,8 +119,7 @@ TEST_CASE("unknown units, other dimensions and text that is no number each have 
     CHECK(refusal<Bytes>("16,384 B").problem == "is \"16,384 B\", with a separator in the number");
     CHECK(refusal<Bytes>("16,384 B").remedy == "write it without, such as 16384");
     CHECK(count_refusal("8 GB").problem == "is \"8 GB\", and a plain number is expected");
-    CHECK(count_refusal("8 GB").remedy ==
-          "write a number, such as 128, or with k, M, B or T, such as \"15 T\"");
+    CHECK(count_refusal("8 GB").remedy == "write a number, such as 128, or with k, M, B or T, such as \"15 T\"");
 }
 
 TEST_CASE("messages quote neither control characters nor whole files", "[scenarios][quantity]") {
@@ -164,7 +164,8 @@ TEST_CASE("what is written can be read again to four digits", "[scenarios][quant
     for (int decade = 0; decade < 24; ++decade, value *= 10) {
         CHECK(si<Seconds>(format_seconds(Seconds::from_si(value))) == Approx(value).epsilon(5e-4));
         CHECK(si<Bytes>(format_bytes(Bytes::from_si(value * 1e9))) == Approx(value * 1e9).epsilon(5e-4));
-        CHECK(si<FlopPerSecond>(format_flops(FlopPerSecond::from_si(value * 1e9))) == Approx(value * 1e9).epsilon(5e-4));
+        CHECK(si<FlopPerSecond>(format_flops(FlopPerSecond::from_si(value * 1e9))) ==
+              Approx(value * 1e9).epsilon(5e-4));
     }
 }
 

@@ -37,16 +37,19 @@ class ScenarioFolder {
         return path_ / name;
     }
     /// Problems as "place: problem; remedy" with the folder's path cut out of places.
-    [[nodiscard]] std::vector<std::string> problems(const std::string& text, const std::vector<Setting>& settings = {}) const {
+    [[nodiscard]] std::vector<std::string> problems(const std::string& text,
+                                                    const std::vector<Setting>& settings = {}) const {
         const Result<Scenario> scenario = read_scenario(file("s.json", text), settings);
         std::vector<std::string> lines;
         if (scenario) return lines;
-        for (const Problem& one : scenario.problems()) lines.push_back(without_folder(one.place) + ": " + one.problem + "; " + one.remedy);
+        for (const Problem& one : scenario.problems())
+            lines.push_back(without_folder(one.place) + ": " + one.problem + "; " + one.remedy);
         return lines;
     }
     [[nodiscard]] std::string without_folder(std::string text) const {
         const std::string prefix = path_.string() + "/";
-        for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix)) text.erase(at, prefix.size());
+        for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix))
+            text.erase(at, prefix.size());
         return text;
     }
 
@@ -94,22 +97,29 @@ TEST_CASE("degrees that do not use the devices exactly are refused", "[scenarios
     const ScenarioFolder folder;
     const std::string degrees = "workload.parallelism.";
     CHECK(folder.problems(small_scenario, {{degrees + "data", "2"}}) ==
-          Lines{"--set workload.parallelism.data: tensor 8 x context 1 x pipeline 8 x data 2 makes 128 ranks, and 8 nodes of 8 "
+          Lines{"--set workload.parallelism.data: tensor 8 x context 1 x pipeline 8 x data 2 makes 128 ranks, and 8 "
+                "nodes of 8 "
                 "have 64 devices: 64 too many; write \"data\": 1, or leave it out"});
-    CHECK(folder.problems(small_scenario, {{degrees + "pipeline", "2"}, {degrees + "data", "3"}, {"workload.global_batch", "63"}}) ==
-          Lines{"--set workload.parallelism.data: tensor 8 x context 1 x pipeline 2 x data 3 makes 48 ranks, and 8 nodes of 8 "
+    CHECK(folder.problems(small_scenario,
+                          {{degrees + "pipeline", "2"}, {degrees + "data", "3"}, {"workload.global_batch", "63"}}) ==
+          Lines{"--set workload.parallelism.data: tensor 8 x context 1 x pipeline 2 x data 3 makes 48 ranks, and 8 "
+                "nodes of 8 "
                 "have 64 devices: 16 left over; write \"data\": 4, or leave it out"});
     CHECK(folder.problems(small_scenario, {{degrees + "pipeline", "3"}, {degrees + "data", "2"}}) ==
-          Lines{"--set workload.parallelism.data: tensor 8 x context 1 x pipeline 3 x data 2 makes 48 ranks, and 8 nodes of 8 "
+          Lines{"--set workload.parallelism.data: tensor 8 x context 1 x pipeline 3 x data 2 makes 48 ranks, and 8 "
+                "nodes of 8 "
                 "have 64 devices: 16 left over; choose degrees whose product is 64"});
     CHECK(folder.problems(small_scenario, {{degrees + "pipeline", "3"}}) ==
-          Lines{"s.json:/workload/parallelism: tensor 8 x context 1 x pipeline 3 needs 24 devices for each replica, and 8 nodes "
+          Lines{"s.json:/workload/parallelism: tensor 8 x context 1 x pipeline 3 needs 24 devices for each replica, "
+                "and 8 nodes "
                 "of 8 have 64 devices: 16 left over; choose degrees whose product divides the devices"});
     CHECK(folder.problems(small_scenario, {{degrees + "pipeline", "16"}}) ==
-          Lines{"s.json:/workload/parallelism: tensor 8 x context 1 x pipeline 16 needs 128 devices, and 8 nodes of 8 have 64 "
+          Lines{"s.json:/workload/parallelism: tensor 8 x context 1 x pipeline 16 needs 128 devices, and 8 nodes of 8 "
+                "have 64 "
                 "devices; lower a degree or take more nodes"});
     CHECK(folder.problems(small_scenario, {{"cluster.nodes", "16777216"}}) ==
-          Lines{"--set cluster.nodes: makes 134217728 devices, more than the 1048576 that can be simulated; take fewer nodes"});
+          Lines{"--set cluster.nodes: makes 134217728 devices, more than the 1048576 that can be simulated; take fewer "
+                "nodes"});
 }
 
 TEST_CASE("what the model cannot be split into is reported at its key", "[scenarios][reader]") {
@@ -118,7 +128,8 @@ TEST_CASE("what the model cannot be split into is reported at its key", "[scenar
     const Lines batch = folder.problems(small_scenario, {{"workload.micro_batch", "3"}});
     REQUIRE(batch.size() == 1);
     CHECK(batch[0].starts_with("s.json:/workload/global_batch: "));
-    const Lines tensor = folder.problems(small_scenario, {{"workload.parallelism.tensor", "5"}, {"cluster.nodes", "5"}});
+    const Lines tensor =
+        folder.problems(small_scenario, {{"workload.parallelism.tensor", "5"}, {"cluster.nodes", "5"}});
     REQUIRE_FALSE(tensor.empty());
     CHECK(tensor[0].starts_with("--set workload.parallelism.tensor: "));
 }
@@ -155,8 +166,9 @@ TEST_CASE("names of any bytes are quoted without harm", "[scenarios][reader]") {
 TEST_CASE("faults must be on devices of the cluster, each once", "[scenarios][reader]") {
     // Method: 64 devices are 0 to 63.
     const ScenarioFolder folder;
-    CHECK(folder.problems(small_scenario, {{"cluster.faults.slow_devices", R"([{"rank": 64, "factor": 2}])"}}) ==
-          Lines{"--set cluster.faults.slow_devices.0.rank: is 64, outside the cluster of 64; write a rank from 0 to 63"});
+    CHECK(
+        folder.problems(small_scenario, {{"cluster.faults.slow_devices", R"([{"rank": 64, "factor": 2}])"}}) ==
+        Lines{"--set cluster.faults.slow_devices.0.rank: is 64, outside the cluster of 64; write a rank from 0 to 63"});
     CHECK(folder.problems(small_scenario,
                           {{"cluster.faults.slow_links", R"([{"rank": 5, "rate": 0.5}, {"rank": 5, "rate": 0.6}])"}}) ==
           Lines{"--set cluster.faults.slow_links.1.rank: is 5, which is listed twice; keep one of the two"});
@@ -166,14 +178,18 @@ TEST_CASE("faults must be on devices of the cluster, each once", "[scenarios][re
 TEST_CASE("kinds of workload that are not in this version say so", "[scenarios][reader]") {
     // Method: one kind of the documentation, one mistyped, one missing.
     const ScenarioFolder folder;
-    CHECK(folder.problems(R"({"cluster": {"node": "dgx-a100", "nodes": 1}, "workload": {"kind": "serving", "model": "x", "qps": 3}})") ==
-          Lines{"s.json:/workload/kind: is \"serving\", which is not in this version; write \"training\", the kind that is"});
+    CHECK(
+        folder.problems(
+            R"({"cluster": {"node": "dgx-a100", "nodes": 1}, "workload": {"kind": "serving", "model": "x", "qps": 3}})") ==
+        Lines{"s.json:/workload/kind: is \"serving\", which is not in this version; write \"training\", the kind that "
+              "is"});
     CHECK(folder.problems(small_scenario, {{"workload.kind", "trainng"}}) ==
           Lines{"--set workload.kind: is \"trainng\", which is no kind of workload; did you mean \"training\"?"});
     CHECK(folder.problems(small_scenario, {{"workload.kind", "null"}}) ==
           Lines{"--set workload.kind: is missing; write \"kind\": \"training\""});
-    CHECK(folder.problems(R"({"search": {}, "cluster": {"node": "dgx-a100", "nodes": 1}, "workload": {"kind": "jobs"}})").front() ==
-          "s.json:/search: is not in this version; remove it, or use \"orrery sweep --over PATH=V1,V2\"");
+    CHECK(
+        folder.problems(R"({"search": {}, "cluster": {"node": "dgx-a100", "nodes": 1}, "workload": {"kind": "jobs"}})")
+            .front() == "s.json:/search: is not in this version; remove it, or use \"orrery sweep --over PATH=V1,V2\"");
 }
 
 TEST_CASE("an overlay merges as RFC 7396 says", "[scenarios][overlay]") {
@@ -186,7 +202,9 @@ TEST_CASE("an overlay merges as RFC 7396 says", "[scenarios][overlay]") {
     (void)folder.file("below/middle.json", R"({ "extends": "../base.json", "name": "middle", "seed": null })");
     const Scenario s = read_scenario(folder.file("top.json", R"({ "$schema": "x", "extends": "below/middle.json",
         "cluster": { "nodes": 16, "faults": { "slow_devices": [ {"rank": 3, "factor": 3} ] } },
-        "workload": { "parallelism": { "data": null } } })"), {}).value();
+        "workload": { "parallelism": { "data": null } } })"),
+                                     {})
+                           .value();
     CHECK(s.name == "middle");
     CHECK(s.description == "d");
     CHECK(s.seed == 1);
@@ -212,28 +230,38 @@ TEST_CASE("a mistake is reported in the file that made it", "[scenarios][overlay
 TEST_CASE("chains of files that extend must end", "[scenarios][overlay]") {
     // Method: a file that extends itself, a circle of two, a missing base, a base that is no path, and 17 files.
     const ScenarioFolder folder;
-    CHECK(folder.problems(R"({ "extends": "s.json" })").front().find("extends itself by way of other files; remove one") !=
-          std::string::npos);
+    CHECK(folder.problems(R"({ "extends": "s.json" })")
+              .front()
+              .find("extends itself by way of other files; remove one") != std::string::npos);
     (void)folder.file("other.json", R"({ "extends": "s.json" })");
-    CHECK(folder.problems(R"({ "extends": "./other.json" })").front().find("s.json: extends itself") != std::string::npos);
+    CHECK(folder.problems(R"({ "extends": "./other.json" })").front().find("s.json: extends itself") !=
+          std::string::npos);
     CHECK(folder.problems(R"({ "extends": "none.json" })") ==
           Lines{"none.json: cannot be read: No such file or directory; check the path and its permissions"});
     CHECK(folder.problems(R"({ "extends": 3 })") ==
           Lines{"s.json:/extends: is 3 where a file is expected; write its path in quotes, relative to this file"});
     CHECK(folder.problems("[]") == Lines{"s.json: is a list where an object is expected; write { .. }"});
     for (int i = 0; i < 17; ++i) {
-        (void)folder.file("c" + std::to_string(i) + ".json", R"({ "extends": "c)" + std::to_string(i + 1) + R"(.json" })");
+        (void)folder.file("c" + std::to_string(i) + ".json",
+                          R"({ "extends": "c)" + std::to_string(i + 1) + R"(.json" })");
     }
-    CHECK(folder.problems(R"({ "extends": "c0.json" })").front().find("chain of more than 16 files") != std::string::npos);
+    CHECK(folder.problems(R"({ "extends": "c0.json" })").front().find("chain of more than 16 files") !=
+          std::string::npos);
 }
 
 TEST_CASE("settings take JSON, numbers with units, and plain words", "[scenarios][overlay]") {
     // Method: by hand; a later setting wins.
     const ScenarioFolder folder;
     const Scenario s = read_scenario(folder.file("s.json", small_scenario),
-        {{"name", "7"}, {"cluster.fabric.bandwidth", "400 Gb/s"}, {"workload.recompute", "full"}, {"workload.flash_attention", "false"},
-         {"cluster.faults.slow_devices.0", R"({"rank": 1, "factor": 2})"}, {"cluster.faults.slow_devices.0.factor", "3"},
-         {"seed", "2"}, {"seed", "3"}}).value();
+                                     {{"name", "7"},
+                                      {"cluster.fabric.bandwidth", "400 Gb/s"},
+                                      {"workload.recompute", "full"},
+                                      {"workload.flash_attention", "false"},
+                                      {"cluster.faults.slow_devices.0", R"({"rank": 1, "factor": 2})"},
+                                      {"cluster.faults.slow_devices.0.factor", "3"},
+                                      {"seed", "2"},
+                                      {"seed", "3"}})
+                           .value();
     CHECK(s.name == "7");
     CHECK(s.cluster.fabric.bandwidth.si() == 50e9);
     CHECK(s.workload.recompute == Recompute::full);
@@ -249,15 +277,19 @@ TEST_CASE("settings of paths that do not exist name one that does", "[scenarios]
     CHECK(folder.problems(small_scenario, {{"micro_batch", "2"}}) ==
           Lines{"--set micro_batch: is not a key of scenarios; did you mean \"workload.micro_batch\"?"});
     CHECK(folder.problems(small_scenario, {{"workload.parallelism.tensr", "2"}}) ==
-          Lines{"--set workload.parallelism.tensr: is not a key of scenarios; did you mean \"workload.parallelism.tensor\"?"});
+          Lines{"--set workload.parallelism.tensr: is not a key of scenarios; did you mean "
+                "\"workload.parallelism.tensor\"?"});
     CHECK(folder.problems(small_scenario, {{"economics.taxes_and_insurance", "2"}}) ==
-          Lines{"--set economics.taxes_and_insurance: is not a key of scenarios; use one of: economics.usd_per_device_hour, "
+          Lines{"--set economics.taxes_and_insurance: is not a key of scenarios; use one of: "
+                "economics.usd_per_device_hour, "
                 "economics.usd_per_kwh, economics.pue"});
     CHECK(folder.problems(small_scenario, {{"", "2"}}).front().starts_with("--set : is not a key of scenarios"));
     CHECK(folder.problems(small_scenario, {{"cluster.", "2"}}).front().starts_with("--set cluster.: is not a key"));
-    CHECK(folder.problems(small_scenario, {{"extends", "x.json"}}) == Lines{"--set extends: cannot be set; write \"extends\" in a file"});
-    CHECK(folder.problems(small_scenario, {{"cluster.faults.slow_devices.3.rank", "2"}}) ==
-          Lines{"--set cluster.faults.slow_devices.3.rank: has no item 3 in its list of 0; write an index from 0 to 0"});
+    CHECK(folder.problems(small_scenario, {{"extends", "x.json"}}) ==
+          Lines{"--set extends: cannot be set; write \"extends\" in a file"});
+    CHECK(
+        folder.problems(small_scenario, {{"cluster.faults.slow_devices.3.rank", "2"}}) ==
+        Lines{"--set cluster.faults.slow_devices.3.rank: has no item 3 in its list of 0; write an index from 0 to 0"});
     CHECK(folder.problems(R"({"cluster": 3, "workload": {"kind": "training"}})", {{"cluster.nodes", "2"}}) ==
           Lines{"--set cluster.nodes: goes through cluster, which is 3; set that first"});
 }
@@ -276,12 +308,14 @@ TEST_CASE("a scenario's hash is that of its values alone", "[scenarios][reader]"
 }
 
 TEST_CASE("a path in a scenario starts at the scenario, then at the data directory", "[scenarios][reader]") {
-    // Method: a Hugging Face configuration beside the scenario, a calibration of the repository, and one that is nowhere.
+    // Method: a Hugging Face configuration beside the scenario, a calibration of the repository, and one that is
+    // nowhere.
     const ScenarioFolder folder;
     (void)folder.file("below/config.json", R"({ "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
         "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 11008, "vocab_size": 32000, "rms_norm_eps": 1e-5,
         "hidden_act": "silu", "tie_word_embeddings": false, "max_position_embeddings": 4096 })");
-    const Scenario s = read_scenario(folder.file("s.json", small_scenario), {{"workload.model", "below/config.json"}}).value();
+    const Scenario s =
+        read_scenario(folder.file("s.json", small_scenario), {{"workload.model", "below/config.json"}}).value();
     const Result<ResolvedScenario> resolved = resolve(s);
     INFO(told(resolved));
     REQUIRE(resolved.ok());
@@ -306,12 +340,45 @@ TEST_CASE("resolving looks up everything that a scenario names", "[scenarios][re
     CHECK(resolved->run.economics.device_hour.si() == device_hour_price(resolved->cluster.device.name).si());
     CHECK(resolved->run.economics.device_hour.si() > 0.0);
     CHECK_FALSE(resolved->sources.empty());
-    const Result<ResolvedScenario> given =
-        resolve(read_scenario(file, {{"economics.usd_per_device_hour", "1.5"}, {"workload.parallelism.tensor", "1"},
-                                     {"workload.parallelism.pipeline", "1"}, {"workload.parallelism.fsdp", "true"}}).value());
+    const Result<ResolvedScenario> given = resolve(read_scenario(file, {{"economics.usd_per_device_hour", "1.5"},
+                                                                        {"workload.parallelism.tensor", "1"},
+                                                                        {"workload.parallelism.pipeline", "1"},
+                                                                        {"workload.parallelism.fsdp", "true"}})
+                                                       .value());
     REQUIRE(given.ok());
     CHECK(given->run.economics.device_hour.si() == 1.5);
     CHECK(given->run.spec.framework == "pytorch-fsdp");
+}
+
+TEST_CASE("a calibration file of the scenario replaces the device's own", "[scenarios][resolve]") {
+    // Method: the H100's fit, named from an A100 scenario by its path in the data directory; the file names its device.
+    const ScenarioFolder folder;
+    const Scenario s = read_scenario(folder.file("s.json", small_scenario),
+                                     {{"cluster.calibration", "hardware/calibration/h100-sxm.json"}})
+                           .value();
+    const Result<ResolvedScenario> resolved = resolve(s);
+    INFO(told(resolved));
+    REQUIRE(resolved.ok());
+    CHECK(resolved->cluster.device.calibration->device == "h100-sxm");
+    CHECK(resolved->sources.back() == "a100-sxm-80: calibration: hardware/calibration/h100-sxm.json");
+}
+
+TEST_CASE("names that fail to resolve are reported at their keys", "[scenarios][resolve]") {
+    // Method: a scenario made by hand, as only a program can: the reader would have refused it.
+    Scenario scenario;
+    scenario.cluster.node = "dgx-a10";
+    REQUIRE_FALSE(resolve(scenario).ok());
+    CHECK(resolve(scenario).problems().front().place == "/cluster/node");
+    scenario.cluster.node = "dgx-a100";
+    scenario.cluster.fabric.link = "ndr-400";
+    scenario.workload.model = "gpt5";
+    scenario.workload.framework = "notepad";
+    const Result<ResolvedScenario> resolved = resolve(scenario);
+    REQUIRE_FALSE(resolved.ok());
+    REQUIRE(resolved.problems().size() == 3);
+    CHECK(resolved.problems()[0].place == "/cluster/fabric/link");
+    CHECK(resolved.problems()[1].place == "/workload/model");
+    CHECK(resolved.problems()[2].place == "/workload/framework");
 }
 
 TEST_CASE("a link of the scenario replaces the node's own ports", "[scenarios][resolve]") {
@@ -325,7 +392,8 @@ TEST_CASE("a link of the scenario replaces the node's own ports", "[scenarios][r
         return resolved->cluster.fabric.node_nic.si();
     };
     CHECK(node_rate({{"cluster.fabric.link", "ndr400"}}) == Approx(8 * 50e9));
-    CHECK(node_rate({{"cluster.fabric.link", "ndr400"}, {"cluster.fabric.bandwidth", "100 Gb/s"}}) == Approx(8 * 12.5e9));
+    CHECK(node_rate({{"cluster.fabric.link", "ndr400"}, {"cluster.fabric.bandwidth", "100 Gb/s"}}) ==
+          Approx(8 * 12.5e9));
 }
 
 TEST_CASE("every shipped scenario is valid, says what it is for, and resolves", "[scenarios][examples]") {

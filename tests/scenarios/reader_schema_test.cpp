@@ -1,4 +1,5 @@
-// Whether the schema accepts what the reader accepts, refuses what it refuses, and explanations tell what fields() says.
+// Whether the schema accepts what the reader accepts, refuses what it refuses, and explanations tell what fields()
+// says.
 #include "scenarios/explain.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/keys.hpp"
@@ -56,10 +57,13 @@ bool object_conforms(const Json& schema, const Json& value) {
 /// The part of draft-07 that the schema uses, as its specification words it (draft-handrews-json-schema-validation-01).
 bool conforms(const Json& schema, const Json& value) {
     if (schema.contains("type") && !has_one_of_types(value, schema["type"])) return false;
-    if (schema.contains("enum") && std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end()) return false;
+    if (schema.contains("enum") &&
+        std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end())
+        return false;
     if (value.is_number() && !number_fits(schema, value.get<double>())) return false;
     if (value.is_string() && schema.contains("pattern") &&
-        !std::regex_search(value.get<std::string>(), std::regex(schema["pattern"].get<std::string>()))) return false;
+        !std::regex_search(value.get<std::string>(), std::regex(schema["pattern"].get<std::string>())))
+        return false;
     if (value.is_array() && schema.contains("items")) {
         for (const Json& item : value) {
             if (!conforms(schema["items"], item)) return false;
@@ -83,13 +87,14 @@ TEST_CASE("the schema is of draft 7 and closed at every level", "[scenarios][sch
     CHECK(schema["additionalProperties"] == false);
     CHECK(schema["properties"]["cluster"]["properties"]["fabric"]["additionalProperties"] == false);
     CHECK(schema["properties"]["cluster"]["properties"]["nodes"]["minimum"] == 1.0);
-    CHECK(schema["properties"]["cluster"]["properties"]["fabric"]["properties"]["bandwidth"]["exclusiveMinimum"] == 0.0);
+    CHECK(schema["properties"]["cluster"]["properties"]["fabric"]["properties"]["bandwidth"]["exclusiveMinimum"] ==
+          0.0);
     CHECK(schema["properties"]["workload"]["properties"]["precision"]["default"] == "bf16");
     CHECK(schema["properties"]["workload"]["properties"]["recompute"]["enum"] ==
           Json::array({"none", "selective", "full", "block"}));
     CHECK(schema["properties"]["economics"]["properties"]["usd_per_kwh"]["default"].get<double>() == Approx(0.08));
-    CHECK(schema["properties"]["economics"]["properties"]["usd_per_kwh"]["description"].get<std::string>().find("USD per kWh") !=
-          std::string::npos);
+    CHECK(schema["properties"]["economics"]["properties"]["usd_per_kwh"]["description"].get<std::string>().find(
+              "USD per kWh") != std::string::npos);
 }
 
 TEST_CASE("the schema accepts every shipped scenario", "[scenarios][schema]") {
@@ -104,11 +109,13 @@ TEST_CASE("the schema accepts every shipped scenario", "[scenarios][schema]") {
 
 TEST_CASE("the schema refuses what the reader refuses", "[scenarios][schema]") {
     // Method: one mistake each in an otherwise valid scenario.
-    const std::string valid = R"({"cluster": {"node": "n", "nodes": 1}, "workload": {"kind": "training", "model": "m", "sequence": 1, "global_batch": 1}})";
+    const std::string valid =
+        R"({"cluster": {"node": "n", "nodes": 1}, "workload": {"kind": "training", "model": "m", "sequence": 1, "global_batch": 1}})";
     CHECK(accepts(valid));
     CHECK(accepts(R"({"extends": "x.json"})"));
     CHECK_FALSE(accepts("{}"));
-    CHECK_FALSE(accepts(R"({"cluster": {"node": "n"}, "workload": {"kind": "training", "model": "m", "sequence": 1, "global_batch": 1}})"));
+    CHECK_FALSE(accepts(
+        R"({"cluster": {"node": "n"}, "workload": {"kind": "training", "model": "m", "sequence": 1, "global_batch": 1}})"));
     CHECK_FALSE(accepts(R"({"extends": "x.json", "cluster": {"nodes": 0}})"));
     CHECK_FALSE(accepts(R"({"extends": "x.json", "cluster": {"noodles": 1}})"));
     CHECK_FALSE(accepts(R"({"extends": "x.json", "cluster": {"fabric": {"bandwidth": "400"}}})"));
@@ -134,7 +141,8 @@ TEST_CASE("a key is explained with type, range, default, values and source", "[s
     CHECK(recompute.find("    block      full recomputation") != std::string::npos);
     CHECK(explain("cluster.nodes").value().find("  default  none: it must be given\n") != std::string::npos);
     CHECK(explain("cluster.nodes").value().find("  range    1 to 16777216\n") != std::string::npos);
-    CHECK(explain("cluster.faults.slow_devices").value().find("  keys of each item\n    rank    The device") != std::string::npos);
+    CHECK(explain("cluster.faults.slow_devices").value().find("  keys of each item\n    rank    The device") !=
+          std::string::npos);
     CHECK(explain("cluster.faults.slow_devices.0.rank").ok());
     CHECK(explain("").value().find("    workload     What runs on it. (required)\n") != std::string::npos);
 }
