@@ -44,11 +44,11 @@ int hops_between_end_points(const CableGraph& graph, int end_points) {
     return longest;
 }
 
-void add_flow_edge(FlowGraph& graph, int from, int to, long long there, long long back) {
+void add_flow_edge(FlowGraph& graph, int from, int to, long long capacity) {
     const auto forward = boost::add_edge(static_cast<std::size_t>(from), static_cast<std::size_t>(to), graph).first;
     const auto reverse = boost::add_edge(static_cast<std::size_t>(to), static_cast<std::size_t>(from), graph).first;
-    boost::put(boost::edge_capacity, graph, forward, there);
-    boost::put(boost::edge_capacity, graph, reverse, back);
+    boost::put(boost::edge_capacity, graph, forward, capacity);
+    boost::put(boost::edge_capacity, graph, reverse, 0LL);
     boost::put(boost::edge_reverse, graph, forward, reverse);
     boost::put(boost::edge_reverse, graph, reverse, forward);
 }
@@ -61,11 +61,12 @@ BytesPerSecond flow_between_halves(std::span<const Cable> cables, int end_points
     long long sum = 0;
     for (const Cable& cable : cables) {
         const long long rate = std::llround(cable.bandwidth.si());
-        add_flow_edge(graph, cable.from, cable.to, rate, rate);
+        add_flow_edge(graph, cable.from, cable.to, rate);
+        add_flow_edge(graph, cable.to, cable.from, rate);
         sum += rate;
     }
-    for (int i = 0; i < half; ++i) add_flow_edge(graph, vertices, i, sum, 0);
-    for (int i = half; i < end_points; ++i) add_flow_edge(graph, i, vertices + 1, sum, 0);
+    for (int i = 0; i < half; ++i) add_flow_edge(graph, vertices, i, sum);
+    for (int i = half; i < end_points; ++i) add_flow_edge(graph, i, vertices + 1, sum);
     const long long flow =
         boost::push_relabel_max_flow(graph, static_cast<std::size_t>(vertices), static_cast<std::size_t>(vertices) + 1);
     return BytesPerSecond::from_si(static_cast<double>(flow));
