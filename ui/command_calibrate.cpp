@@ -4,6 +4,7 @@
 #include "kernels/fit_calibration.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/fit_training.hpp"
 #include "scenarios/output_file.hpp"
 #include "ui/terminal.hpp"
 
@@ -117,6 +118,23 @@ int run_calibrate(const CalibrateOptions& options) {
     if (!written) return refuse(written.problems());
     print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
     return static_cast<int>(print_answer(quality_text(fit)));
+}
+
+int run_fit_trainings(const FitTrainingsOptions& options) {
+    const auto refuse = [](const Problems& problems) { return static_cast<int>(print_problems(problems)); };
+    const Result<TrainingFit> fit = fit_training(options.tables, [](const std::string& round) { print_note(round); });
+    if (!fit) return refuse(fit.problems());
+    const Result<std::vector<std::string>> written = store_training_fit(*fit, options.out);
+    if (!written) return refuse(written.problems());
+    for (const std::string& file : *written) print_note("wrote " + file);
+    std::string text = fmt::format("{:<24} {:<32} {:>10} {:>6}\n", "device or framework", "constant", "value", "rows");
+    for (const TrainingKnob& knob : fit->knobs) {
+        text += fmt::format("{:<24} {:<32} {:>10.4g} {:>6}\n", knob.owner, knob.name, knob.value, knob.rows);
+    }
+    text += fmt::format("\nmean error {:.2f} % before, {:.2f} % after; median {:.2f} %, p90 {:.2f} %, bias {:+.2f} %\n",
+                        100 * fit->before.mape, 100 * fit->after.mape, 100 * fit->after.median_ape, 100 * fit->after.p90_ape,
+                        100 * fit->after.bias);
+    return static_cast<int>(print_answer(text));
 }
 
 }  // namespace orrery

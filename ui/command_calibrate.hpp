@@ -1,4 +1,4 @@
-// `orrery calibrate --from FILE|FOLDER.. --device NAME --out FILE`: fits a device to tables of measured kernels.
+// `orrery calibrate`: fits a device to tables of measured kernels, or devices and frameworks to published trainings.
 #pragma once
 
 #include <string>
@@ -14,5 +14,13 @@ struct CalibrateOptions {
 
 /// Exit status: 0 done, 2 the input is wrong.
 int run_calibrate(const CalibrateOptions& options);
+
+struct FitTrainingsOptions {
+    std::vector<std::string> tables;   // JSON Lines of training runs
+    std::string out;                   // data folder whose hardware/calibration and models/frameworks are rewritten
+};
+
+/// `orrery calibrate --trainings TABLE.. --out FOLDER`. Exit status as above.
+int run_fit_trainings(const FitTrainingsOptions& options);
 
 }  // namespace orrery
