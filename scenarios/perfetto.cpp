@@ -32,7 +32,11 @@ void write_lane_names(OutputFile& file, const Trace& trace) {
     for (std::uint32_t lane = 0; lane < trace.lanes.size(); ++lane) {
         const std::string place = "{\"ph\":\"M\"," + lane_place(lane);
         const std::string name = trace_string(trace.lanes[lane]);
-        if (lane % 2 == 0) file.write(place + ",\"name\":\"process_name\",\"args\":{\"name\":" + name + "}},\n");
+        if (lane % 2 == 0) {
+            // "stage 0 rank 8 compute": the stream's own word is the thread's.
+            const std::string actor = trace_string(trace.lanes[lane].substr(0, trace.lanes[lane].rfind(' ')));
+            file.write(place + ",\"name\":\"process_name\",\"args\":{\"name\":" + actor + "}},\n");
+        }
         file.write(place + ",\"name\":\"thread_name\",\"args\":{\"name\":" + name + "}},\n");
         file.write(place + ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":" + std::to_string(lane % 2) + "}},\n");
     }

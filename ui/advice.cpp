@@ -20,6 +20,7 @@ struct Neighbour {
     double nic_factor = 1.0;
 };
 
+constexpr int block_layers_tried = 16;   // of a stage; deeper stages go to full recomputation at once
 constexpr std::string_view degree_path = "workload.parallelism.";
 
 Setting degree_setting(std::string_view key, int value) {
@@ -28,6 +29,11 @@ Setting degree_setting(std::string_view key, int value) {
 
 std::string instead(std::string_view what, int now, int before) {
     return fmt::format("{} {} instead of {}", what, now, before);
+}
+
+std::string recompute_words(const TrainingSpec& spec) {
+    if (spec.recompute != Recompute::block) return std::string(name_of(spec.recompute));
+    return fmt::format("{} layers of each stage", spec.recompute_layers);
 }
 
 class Neighbourhood {
@@ -44,10 +50,26 @@ class Neighbourhood {
     }
 
     void recompute(Recompute value) {
-        if (value == spec_.recompute) return;
-        Neighbour next = start(fmt::format("recompute {} instead of {}", name_of(value), name_of(spec_.recompute)));
+        if (value == spec_.recompute || value == Recompute::block) return;
+        Neighbour next = start(fmt::format("recompute {} instead of {}", name_of(value), recompute_words(spec_)));
         next.settings = {{"workload.recompute", std::string(name_of(value))}};
+        if (spec_.recompute_layers != 0) next.settings.push_back({"workload.recompute_layers", "0"});
         next.spec.recompute = value;
+        next.spec.recompute_layers = 0;
+        found_.push_back(std::move(next));
+    }
+
+    /// Full recomputation of that many layers of each stage.
+    void recompute_block(int layers) {
+        if (layers < 1 || (spec_.recompute == Recompute::block && spec_.recompute_layers == layers)) return;
+        Neighbour next = start("");
+        next.spec.recompute = Recompute::block;
+        next.spec.recompute_layers = layers;
+        next.change = fmt::format("recompute {} instead of {}", recompute_words(next.spec), recompute_words(spec_));
+        if (spec_.recompute != Recompute::block) {
+            next.settings = {{"workload.recompute", std::string(name_of(Recompute::block))}};
+        }
+        next.settings.push_back({"workload.recompute_layers", std::to_string(layers)});
         found_.push_back(std::move(next));
     }
 
@@ -128,6 +150,10 @@ std::vector<Neighbour> faster_neighbours(const TrainingSpec& spec, const Cluster
     around.micro_batch(spec.micro_batch * 2);
     if (spec.micro_batch % 2 == 0) around.micro_batch(spec.micro_batch / 2);
     for (const Recompute one : {Recompute::none, Recompute::selective, Recompute::full}) around.recompute(one);
+    if (spec.recompute == Recompute::block) {
+        around.recompute_block(spec.recompute_layers - 1);
+        around.recompute_block(spec.recompute_layers + 1);
+    }
     around.virtual_stages(spec.parallelism.virtual_stages * 2);
     if (spec.parallelism.virtual_stages % 2 == 0) around.virtual_stages(spec.parallelism.virtual_stages / 2);
     for (const bool doubled : {false, true}) {
@@ -143,10 +169,16 @@ std::vector<Neighbour> faster_neighbours(const TrainingSpec& spec, const Cluster
 }
 
 /// Changes that could make a plan smaller.
-std::vector<Neighbour> smaller_neighbours(const TrainingSpec& spec) {
+std::vector<Neighbour> smaller_neighbours(const TrainingSpec& spec, int layers) {
     Neighbourhood around(spec);
     if (spec.recompute == Recompute::none) around.recompute(Recompute::selective);
-    if (spec.recompute != Recompute::full) around.recompute(Recompute::full);
+    if (spec.recompute != Recompute::full) {
+        const int stage_layers = (layers + spec.parallelism.pipeline - 1) / spec.parallelism.pipeline;
+        for (int more = spec.recompute_layers + 1; more < std::min(stage_layers, block_layers_tried); ++more) {
+            around.recompute_block(more);
+        }
+        around.recompute(Recompute::full);
+    }
     for (int stages = spec.parallelism.virtual_stages / 2; stages >= 1; stages /= 2) around.virtual_stages(stages);
     if (spec.micro_batch > 1) around.micro_batch(spec.micro_batch / 2);
     for (const int stage : {1, 2, 3}) around.zero(stage);
@@ -175,30 +207,39 @@ std::optional<TrainingAnswer> estimate_neighbour(const Scenario& scenario, const
     return answer ? std::optional(std::move(answer).value()) : std::nullopt;
 }
 
+/// Of several values for the same keys, only the fastest: `changes` come fastest first.
+void keep_fastest_of_each_kind(std::vector<ChangedPlan>& changes) {
+    std::vector<ChangedPlan> kept;
+    for (ChangedPlan& one : changes) {
+        const bool is_known = std::any_of(kept.begin(), kept.end(), [&](const ChangedPlan& before) {
+            return std::equal(before.settings.begin(), before.settings.end(), one.settings.begin(), one.settings.end(),
+                              [](const Setting& a, const Setting& b) { return a.path == b.path; });
+        });
+        if (!is_known) kept.push_back(std::move(one));
+    }
+    changes = std::move(kept);
+}
+
 std::vector<ChangedPlan> fitting(const Scenario& scenario, const ResolvedScenario& resolved, Seconds plan_step,
                                  const std::vector<Neighbour>& neighbours) {
     std::vector<ChangedPlan> changes;
     for (const Neighbour& one : neighbours) {
         const auto answer = estimate_neighbour(scenario, resolved, one);
         if (!answer || !answer->fits || answer->outcome.step <= Seconds{}) continue;
-        // Two names of one plan (selective recomputation under flash attention is none): the first is enough.
-        const bool is_known = std::any_of(changes.begin(), changes.end(), [&](const ChangedPlan& known) {
-            return known.step_time == answer->outcome.step && known.memory == answer->memory.total();
-        });
-        if (is_known) continue;
         changes.push_back({one.change, one.settings, answer->outcome.step, plan_step / answer->outcome.step,
                            answer->memory.total(), true});
     }
     std::stable_sort(changes.begin(), changes.end(),
                      [](const ChangedPlan& a, const ChangedPlan& b) { return a.step_time < b.step_time; });
+    keep_fastest_of_each_kind(changes);
     return changes;
 }
 
 /// Two changes one after the other, of different keys.
-std::vector<Neighbour> pairs_of(const std::vector<Neighbour>& singles) {
+std::vector<Neighbour> pairs_of(const std::vector<Neighbour>& singles, int layers) {
     std::vector<Neighbour> pairs;
     for (const Neighbour& first : singles) {
-        for (Neighbour second : smaller_neighbours(first.spec)) {
+        for (Neighbour second : smaller_neighbours(first.spec, layers)) {
             const bool is_same_key = std::any_of(first.settings.begin(), first.settings.end(), [&](const Setting& one) {
                 return one.path == second.settings.front().path;
             });
@@ -229,10 +270,11 @@ Result<Advice> advise(const Scenario& scenario, const ResolvedScenario& resolved
         advice.changes = fitting(scenario, resolved, advice.estimated_step, faster_neighbours(spec, resolved.cluster));
         return advice;
     }
-    const std::vector<Neighbour> singles = smaller_neighbours(spec);
+    const int layers = resolved.run.architecture.layers;
+    const std::vector<Neighbour> singles = smaller_neighbours(spec, layers);
     advice.changes = fitting(scenario, resolved, advice.estimated_step, singles);
     if (advice.changes.empty()) {
-        advice.changes = fitting(scenario, resolved, advice.estimated_step, pairs_of(singles));
+        advice.changes = fitting(scenario, resolved, advice.estimated_step, pairs_of(singles, layers));
     }
     return advice;
 }

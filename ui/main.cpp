@@ -149,17 +149,18 @@ constexpr std::string_view example_scenario = "scenarios/llama3.1-405b-16k-h100.
 
 constexpr auto commands = std::to_array<Command>({
     {"run", "simulate one scenario: time, memory, cost, power, and what holds it back",
-     "orrery run scenarios/llama3.1-405b-16k-h100.json --set workload.micro_batch=2 --json result.json", declare_run},
+     "orrery run scenarios/llama3.1-405b-16k-h100.json --set cluster.fabric.oversubscription=2 --json result.json", declare_run},
     {"check", "every mistake of a scenario at once, nothing simulated",
      "orrery check scenarios/llama3.1-405b-16k-h100.json", declare_check},
     {"sweep", "a grid of what-ifs, as a table",
-     "orrery sweep scenarios/llama3.1-405b-16k-h100.json --over workload.micro_batch=1,2 --over workload.recompute=none,full",
+     "orrery sweep scenarios/llama3.1-405b-16k-h100.json --over workload.recompute_layers=2,3,4 "
+     "--over 'cluster.fabric.bandwidth=200 Gb/s,400 Gb/s'",
      declare_sweep},
     {"compare", "two scenarios or results side by side, with what changed and why",
-     "orrery compare scenarios/llama3.1-405b-16k-h100.json scenarios/llama3.1-405b-16k-h100.json --set workload.micro_batch=2",
+     "orrery compare scenarios/llama3.1-405b-16k-h100.json scenarios/llama3.1-405b-16k-h100.json --set workload.recompute_layers=4",
      declare_compare},
     {"validate", "predict every row of a table of published measurements, print the errors",
-     "orrery validate training.jsonl --json report.json", declare_validate},
+     "orrery validate scenarios/published.jsonl", declare_validate},
     {"calibrate", "fit a device to tables of measured kernels",
      "orrery calibrate --from measured/ --device h100-sxm --out h100-sxm.json", declare_calibrate},
     {"list", "what there is of a kind, one line each", "orrery list devices", declare_list},
