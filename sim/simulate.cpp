@@ -8,10 +8,13 @@
 #include "sim/traffic.hpp"
 
 #include <sys/resource.h>
+#include <algorithm>
 #include <chrono>
 
 namespace orrery {
 namespace {
+
+constexpr double step_seconds_max = 1e6;
 
 std::uint64_t peak_rss_bytes() {
     rusage usage{};
@@ -26,8 +29,23 @@ void check_fault_rank(RankId rank, int devices, std::string_view what, std::size
                         "give a device from 0 to " + std::to_string(devices - 1)});
 }
 
+/// A step of more than twelve days is a unit gone wrong, and with faults and contention could pass what 63 bits of
+/// picoseconds hold.
+void check_horizon(const Cluster& cluster, const StepProgram& program, Problems& problems) {
+    if (program.stages.empty()) return;
+    double slowest = 1.0;
+    for (const SlowDevice& slow : cluster.faults.slow_devices) slowest = std::max(slowest, slow.factor);
+    for (const SlowLink& slow : cluster.faults.slow_links) slowest = std::max(slowest, 1.0 / slow.rate);
+    const double seconds = estimate(program).step.si() * slowest;
+    if (seconds < step_seconds_max) return;
+    problems.push_back({"/cluster", "one step would take about " + std::to_string(static_cast<long long>(std::min(seconds, 1e18))) +
+                                        " s, more than the simulated clock is made for",
+                        "check rates and their units, such as /cluster/fabric/bandwidth (a bare number is bytes per second)"});
+}
+
 Problems problems_of(const Cluster& cluster, const StepProgram& program) {
     Problems problems;
+    check_horizon(cluster, program, problems);
     const int devices = program.parallelism.devices();
     if (devices > cluster.devices() || devices > cluster.fabric.devices) {
         problems.push_back(
