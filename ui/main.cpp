@@ -113,13 +113,31 @@ Action declare_validate(CLI::App& app) {
 
 Action declare_calibrate(CLI::App& app) {
     auto options = std::make_shared<CalibrateOptions>();
-    app.add_option("--from", options->from, "Tables of measured kernels (CSV), or a folder of them; repeatable")
-        ->required()
+    auto trainings = std::make_shared<FitTrainingsOptions>();
+    auto* from = app.add_option("--from", options->from, "Tables of measured kernels (CSV), or a folder of them; repeatable")
+                     ->allow_extra_args(true)
+                     ->type_name("FILE|FOLDER");
+    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on")->type_name("NAME");
+    from->needs(device);
+    device->needs(from);
+    app.add_option("--trainings", trainings->tables, "Tables of published trainings (JSON Lines), instead of --from")
         ->allow_extra_args(true)
+        ->type_name("FILE")
+        ->excludes(from);
+    app.add_option("--out", options->out,
+                   "Calibration file to write; with --trainings the data folder whose calibrations and frameworks change")
+        ->required()
         ->type_name("FILE|FOLDER");
-    app.add_option("--device", options->device, "Catalogue device that they were measured on")->required()->type_name("NAME");
-    app.add_option("--out", options->out, "Calibration file to write")->required()->type_name("FILE");
-    return [options] { return static_cast<ExitStatus>(run_calibrate(*options)); };
+    return [options, trainings] {
+        if (!trainings->tables.empty()) {
+            trainings->out = options->out;
+            return static_cast<ExitStatus>(run_fit_trainings(*trainings));
+        }
+        if (options->from.empty()) {
+            return print_problems({{"orrery calibrate", "has nothing to fit to", "give --from and --device, or --trainings"}});
+        }
+        return static_cast<ExitStatus>(run_calibrate(*options));
+    };
 }
 
 Action declare_schema(CLI::App&) { return command_schema; }

@@ -42,7 +42,7 @@ Architecture llama2_7b(int layers) {
     return a;
 }
 
-TrainingSpec spec_of(int tensor, int pipeline, int data, int micro_batches) {
+TrainingSpec memory_spec(int tensor, int pipeline, int data, int micro_batches) {
     TrainingSpec s;
     s.sequence = 2048;
     s.global_batch = data * micro_batches;
@@ -70,7 +70,7 @@ TEST_CASE("a GPT layer keeps s b h (34 + 5 a s / h) bytes, and less as it is spl
     const double s = 2048;
     const double h = 12288;
     const double core = 5.0 * 96 * s / h;
-    TrainingSpec spec = spec_of(1, 1, 1, 1);
+    TrainingSpec spec = memory_spec(1, 1, 1, 1);
     spec.flash_attention = false;
     CHECK(layer_bytes(a, spec) == Approx(s * h * (34 + core)));
     spec.parallelism.tensor = 8;
@@ -85,7 +85,7 @@ TEST_CASE("a GPT layer keeps s b h (34 + 5 a s / h) bytes, and less as it is spl
 TEST_CASE("flash attention keeps one number per query and head instead of the scores", "[models][memory]") {
     // Method: Dao et al., arXiv 2205.14135: logarithm of the softmax's sum, fp32; no dropout masks either.
     const Architecture a = gpt3_175b();
-    CHECK(layer_bytes(a, spec_of(1, 1, 1, 1)) == Approx(2048.0 * 12288 * 32 + 4.0 * 2048 * 96));
+    CHECK(layer_bytes(a, memory_spec(1, 1, 1, 1)) == Approx(2048.0 * 12288 * 32 + 4.0 * 2048 * 96));
 }
 
 TEST_CASE("mixed-precision Adam keeps 6 + 12/d bytes per parameter with fp32 gradients, 4 + 16/d with 16-bit ones",
@@ -93,7 +93,7 @@ TEST_CASE("mixed-precision Adam keeps 6 + 12/d bytes per parameter with fp32 gra
     // Method: table of Megatron-LM's distributed optimizer; ZeRO stages of Rajbhandari et al., arXiv 1910.02054.
     const Architecture a = llama2_7b(32);
     const double parameters = 6738415616.0;
-    TrainingSpec s = spec_of(1, 1, 8, 1);
+    TrainingSpec s = memory_spec(1, 1, 8, 1);
     const auto states = [&](const FrameworkProfile& f) {
         const MemoryBreakdown m = memory_with(a, s, f);
         return std::array{m.weights.si() / parameters, m.gradients.si() / parameters, m.optimizer.si() / parameters};
@@ -119,7 +119,7 @@ TEST_CASE("mixed-precision Adam keeps 6 + 12/d bytes per parameter with fp32 gra
 TEST_CASE("FSDP shards all 16 bytes, but gathers layers, and with a pipeline keeps 6 bytes whole", "[models][memory]") {
     // Method: by hand; a layer of Llama 2 7B has 202,383,360 parameters.
     const Architecture a = llama2_7b(32);
-    TrainingSpec s = spec_of(1, 1, 64, 1);
+    TrainingSpec s = memory_spec(1, 1, 64, 1);
     s.parallelism.fsdp = true;
     const MemoryBreakdown m = memory_with(a, s);
     const double layer = 202383360.0;
@@ -129,7 +129,7 @@ TEST_CASE("FSDP shards all 16 bytes, but gathers layers, and with a pipeline kee
     CHECK(m.optimizer.si() == Approx(8 * shard));
     s.parallelism.shard = 8;
     CHECK(memory_with(a, s).optimizer.si() == Approx(8 * 6738415616.0 / 8));
-    TrainingSpec piped = spec_of(1, 4, 16, 8);
+    TrainingSpec piped = memory_spec(1, 4, 16, 8);
     piped.parallelism.fsdp = true;
     const MemoryBreakdown p = memory_with(a, piped);
     const double stage = 8 * layer + 32000.0 * 4096;  // the first one, with the embedding, holds most in flight
@@ -142,7 +142,7 @@ TEST_CASE("activations in flight follow the schedule", "[models][memory]") {
     // Method: closed forms; 1F1B's first stage holds p micro-batches of L/p layers (the whole depth once), interleaving
     // 1 + (p - 1)/(p v) of it (Korthikanti et al., section 4.2.3), GPipe m micro-batches.
     const Architecture a = llama2_7b(32);
-    TrainingSpec s = spec_of(1, 4, 1, 16);
+    TrainingSpec s = memory_spec(1, 4, 1, 16);
     const double layer = layer_bytes(a, s);
     const double messages = 2 * 2.0 * 2048 * 4096;
     CHECK(memory_with(a, s).activations.si() == Approx(32 * layer + messages));
@@ -160,7 +160,7 @@ TEST_CASE("activations in flight follow the schedule", "[models][memory]") {
 TEST_CASE("full recomputation keeps each layer's input and one layer whole", "[models][memory]") {
     // Method: 2 s b h per layer and micro-batch (Korthikanti et al., table 2, last row), and the working layer.
     const Architecture a = llama2_7b(32);
-    TrainingSpec s = spec_of(1, 4, 1, 16);
+    TrainingSpec s = memory_spec(1, 4, 1, 16);
     const double layer = layer_bytes(a, s);
     const double input = 2.0 * 2048 * 4096;
     s.recompute = Recompute::full;
@@ -191,7 +191,7 @@ TEST_CASE("profiles shipped with Galvatron are met within 10 % without a pipelin
                                     {2, 1, 8, true, 1292.4 + 1448.6}}};
     double sum = 0;
     for (const Row& row : rows) {
-        TrainingSpec s = spec_of(row.tensor, 1, row.data, 1);
+        TrainingSpec s = memory_spec(row.tensor, 1, row.data, 1);
         s.micro_batch = 8 / row.data;
         s.global_batch = 8;
         s.parallelism.fsdp = true;
@@ -210,7 +210,7 @@ TEST_CASE("an eager stack keeps more per layer, as Galvatron's profiles show", "
     // with 2.
     FrameworkProfile eager;
     eager.fused_kernels = false;
-    TrainingSpec s = spec_of(1, 1, 8, 1);
+    TrainingSpec s = memory_spec(1, 1, 8, 1);
     const auto kept = [&] {
         return layer_activations(llama2_7b(1), layer_shape(llama2_7b(1), s, eager), eager, false);
     };
@@ -232,7 +232,7 @@ TEST_CASE("Llama 3.1 405B on tensor 8, pipeline 16 is told by its parts", "[mode
     a.head_size = 128;
     a.ffn = 53248;
     a.vocabulary = 128256;
-    TrainingSpec s = spec_of(8, 16, 128, 16);
+    TrainingSpec s = memory_spec(8, 16, 128, 16);
     s.sequence = 8192;
     s.parallelism.schedule = PipelineSchedule::interleaved;
     s.parallelism.virtual_stages = 8;
@@ -263,7 +263,7 @@ TEST_CASE("experts are sharded over the ranks that hold the same ones", "[models
     a.experts = 8;
     a.experts_per_token = 2;
     a.expert_ffn = 1024;
-    TrainingSpec s = spec_of(1, 1, 8, 1);
+    TrainingSpec s = memory_spec(1, 1, 8, 1);
     s.parallelism.expert = 4;
     s.parallelism.zero = 1;
     const double experts = 2 * 2 * 3 * 4096.0 * 1024;
@@ -276,8 +276,8 @@ TEST_CASE("experts are sharded over the ranks that hold the same ones", "[models
 TEST_CASE("what a process holds besides grows with its communicators and activations", "[models][memory]") {
     // Method: difference; one device has no communicator.
     const Architecture a = llama2_7b(4);
-    const MemoryBreakdown alone = memory_with(a, spec_of(1, 1, 1, 1));
+    const MemoryBreakdown alone = memory_with(a, memory_spec(1, 1, 1, 1));
     CHECK((alone.other - 0.05 * alone.activations) / 1.0_GB == Approx(0.6));
-    const MemoryBreakdown two = memory_with(a, spec_of(2, 1, 2, 1));
+    const MemoryBreakdown two = memory_with(a, memory_spec(2, 1, 2, 1));
     CHECK((two.other - 0.05 * two.activations) / 1.0_GB == Approx(0.6 + 3 * 0.301989888));
 }
