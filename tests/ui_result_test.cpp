@@ -15,9 +15,9 @@ using orrery::testing::TemporaryFolder;
 
 namespace {
 
-const std::string small_scenario = "scenarios/gpt3-175b-64-a100.json";
+const std::string pipelined_scenario = "scenarios/gpt3-175b-64-a100.json";
 
-Json result_of(std::vector<std::string> arguments) {
+Json program_result(std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"--json", "-"});
     const ProgramRun run = run_program(arguments);
     CAPTURE(run.error);
@@ -26,7 +26,7 @@ Json result_of(std::vector<std::string> arguments) {
     return *json;
 }
 
-std::size_t columns(const std::string& line) {
+std::size_t text_columns(const std::string& line) {
     return static_cast<std::size_t>(
         std::count_if(line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
@@ -35,7 +35,7 @@ std::size_t columns(const std::string& line) {
 
 TEST_CASE("a result has the documented keys, and its figures agree with each other", "[ui][result]") {
     // Method: conservation (parts add up to the step) and the definitions of throughput, cost and energy.
-    const Json result = result_of({"run", small_scenario, "--set", "economics.usd_per_device_hour=2", "--set",
+    const Json result = program_result({"run", pipelined_scenario, "--set", "economics.usd_per_device_hour=2", "--set",
                                    "economics.pue=1.5"});
     for (const char* pointer :
          {"/step_time_s", "/tokens_per_s", "/tokens_per_s_per_device", "/model_flops_per_device", "/mfu", "/hfu",
@@ -68,8 +68,8 @@ TEST_CASE("a result has the documented keys, and its figures agree with each oth
 }
 
 TEST_CASE("the same scenario gives the same bytes but for the time it took", "[ui][result]") {
-    Json first = result_of({"run", small_scenario});
-    Json second = result_of({"run", small_scenario});
+    Json first = program_result({"run", pipelined_scenario});
+    Json second = program_result({"run", pipelined_scenario});
     for (Json* one : {&first, &second}) {
         (*one)["simulation"].erase("wall_s");
         (*one)["simulation"].erase("peak_rss_bytes");
@@ -78,38 +78,38 @@ TEST_CASE("the same scenario gives the same bytes but for the time it took", "[u
 }
 
 TEST_CASE("the scenario inside a result gives the result again", "[ui][result]") {
-    const Json first = result_of({"run", small_scenario, "--set", "workload.recompute=full"});
+    const Json first = program_result({"run", pipelined_scenario, "--set", "workload.recompute=full"});
     const TemporaryFolder folder;
     std::ofstream(folder.file("again.json")) << first["scenario"].dump();
-    const Json second = result_of({"run", folder.file("again.json")});
+    const Json second = program_result({"run", folder.file("again.json")});
     CHECK(first["step_time_s"] == second["step_time_s"]);
     CHECK(first["memory"] == second["memory"]);
 }
 
 TEST_CASE("a change that is advised does what the advice says", "[ui][advice]") {
     // Method: ask for every change by its settings and compare the closed form with the promise.
-    const Json result = result_of({"run", small_scenario});
+    const Json result = program_result({"run", pipelined_scenario});
     REQUIRE_FALSE(result["changes"].empty());
     for (const Json& change : result["changes"]) {
         CAPTURE(change.dump());
-        std::vector<std::string> arguments{"run", small_scenario, "--fidelity", "estimate"};
+        std::vector<std::string> arguments{"run", pipelined_scenario, "--fidelity", "estimate"};
         for (const Json& setting : change["set"]) {
             arguments.insert(arguments.end(), {"--set", setting.get<std::string>()});
         }
-        const Json changed = result_of(arguments);
+        const Json changed = program_result(arguments);
         CHECK(changed["step_time_s"].get<double>() == Approx(change["estimated_step_time_s"].get<double>()));
         CHECK(changed["memory"]["fits"] == change["fits"]);
     }
 }
 
 TEST_CASE("a plan that does not fit is told with by how much and what would fit, status 1", "[ui][advice]") {
-    const std::vector<std::string> arguments{"run", small_scenario, "--set", "workload.recompute=none"};
+    const std::vector<std::string> arguments{"run", pipelined_scenario, "--set", "workload.recompute=none"};
     const ProgramRun run = run_program(arguments);
     CHECK(run.status == 1);
     CHECK(contains(run.out, "does not fit"));
     CHECK(contains(run.out, "too much"));
     CHECK(contains(run.out, "What would make it fit"));
-    const Json result = result_of(arguments);
+    const Json result = program_result(arguments);
     REQUIRE_FALSE(result["changes"].empty());
     std::vector<std::string> repaired = arguments;
     for (const Json& setting : result["changes"][0]["set"]) {
@@ -126,7 +126,7 @@ TEST_CASE("the text report fits 100 columns and carries no colour where no termi
         std::istringstream lines(run.out);
         for (std::string line; std::getline(lines, line);) {
             CAPTURE(line);
-            CHECK(columns(line) <= 100);
+            CHECK(text_columns(line) <= 100);
         }
         CHECK_FALSE(contains(run.out, "\033["));
         for (const char* word : {"Step time", "Throughput", "MFU", "Memory", "Cost", "Power", "Where the time goes",
@@ -138,14 +138,14 @@ TEST_CASE("the text report fits 100 columns and carries no colour where no termi
 }
 
 TEST_CASE("a result on standard output comes alone", "[ui][report]") {
-    const ProgramRun run = run_program({"run", small_scenario, "--json", "-"});
+    const ProgramRun run = run_program({"run", pipelined_scenario, "--json", "-"});
     CHECK(run.out.front() == '{');
     CHECK_FALSE(contains(run.out, "Where the time goes"));
 }
 
 TEST_CASE("the page holds all it needs and shows names as text", "[ui][report]") {
     const TemporaryFolder folder;
-    const ProgramRun run = run_program({"run", small_scenario, "--set", "name=<script>alert(1)</script>", "--html",
+    const ProgramRun run = run_program({"run", pipelined_scenario, "--set", "name=<script>alert(1)</script>", "--html",
                                         folder.file("report.html")});
     CHECK(run.status == 0);
     CHECK(contains(run.error, "wrote"));
@@ -159,7 +159,7 @@ TEST_CASE("the page holds all it needs and shows names as text", "[ui][report]")
 TEST_CASE("a trace of a run ends with its step", "[ui][trace]") {
     // Method: no span reaches beyond the step that the result of the same run tells.
     const TemporaryFolder folder;
-    const Json result = result_of({"run", "scenarios/llama2-7b-fsdp-8-a100.json", "--trace", folder.file("trace")});
+    const Json result = program_result({"run", "scenarios/llama2-7b-fsdp-8-a100.json", "--trace", folder.file("trace")});
     const auto trace = parse_json_file(folder.file("trace"));
     REQUIRE(trace.ok());
     double end = 0.0;
@@ -173,30 +173,30 @@ TEST_CASE("a trace of a run ends with its step", "[ui][trace]") {
 }
 
 TEST_CASE("a comparison of a scenario with itself finds nothing, with a change that change", "[ui][compare]") {
-    const ProgramRun same = run_program({"compare", small_scenario, small_scenario});
+    const ProgramRun same = run_program({"compare", pipelined_scenario, pipelined_scenario});
     CHECK(same.status == 0);
     CHECK(contains(same.out, "nothing"));
     CHECK(contains(same.out, "the same time in every part"));
     const TemporaryFolder folder;
-    run_program({"run", small_scenario, "--json", folder.file("result.json")});
-    const ProgramRun changed = run_program({"compare", folder.file("result.json"), small_scenario, "--set", "workload.micro_batch=2"});
+    run_program({"run", pipelined_scenario, "--json", folder.file("result.json")});
+    const ProgramRun changed = run_program({"compare", folder.file("result.json"), pipelined_scenario, "--set", "workload.micro_batch=2"});
     CHECK(changed.status == 0);
     CHECK(contains(changed.out, "workload.micro_batch: 1 -> 2"));
-    const ProgramRun refused = run_program({"compare", small_scenario, folder.file("result.json"), "--set", "seed=2"});
+    const ProgramRun refused = run_program({"compare", pipelined_scenario, folder.file("result.json"), "--set", "seed=2"});
     CHECK(refused.status == 2);
     CHECK(contains(refused.error, "is a result, which --set cannot change"));
 }
 
 TEST_CASE("a grid answers every point or says why not", "[ui][sweep]") {
     // Method: 64 sequences cannot be split into micro-batches of 3; the other points agree with single estimates.
-    const ProgramRun run = run_program({"sweep", small_scenario, "--over", "workload.micro_batch=1,3", "--json", "-"});
+    const ProgramRun run = run_program({"sweep", pipelined_scenario, "--over", "workload.micro_batch=1,3", "--json", "-"});
     CHECK(run.status == 0);
     const auto json = parse_json_text(run.out, "sweep");
     REQUIRE(json.ok());
     REQUIRE(json->at("points").size() == 2);
     CHECK(json->at("points")[1].contains("refused"));
-    const Json single = result_of({"run", small_scenario, "--fidelity", "estimate"});
+    const Json single = program_result({"run", pipelined_scenario, "--fidelity", "estimate"});
     CHECK(json->at("points")[0]["step_time_s"] == single["step_time_s"]);
-    CHECK(run_program({"sweep", small_scenario, "--over", "workload.micro_batch=3"}).status == 2);
-    CHECK(run_program({"sweep", small_scenario, "--over", "workload.recompute=none"}).status == 1);
+    CHECK(run_program({"sweep", pipelined_scenario, "--over", "workload.micro_batch=3"}).status == 2);
+    CHECK(run_program({"sweep", pipelined_scenario, "--over", "workload.recompute=none"}).status == 1);
 }

@@ -6,8 +6,6 @@ using namespace orrery::examples;
 
 namespace {
 
-double milliseconds(Seconds t) { return t / 1.0_ms; }
-
 Exchange data_exchange(Seconds idle, Axis axis = Axis::data) {
     return {{CollectiveKind::all_reduce, 10.0_GB}, axis, 1.0, TimePart::data_comm, idle};
 }

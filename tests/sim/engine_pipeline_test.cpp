@@ -8,8 +8,6 @@ using namespace orrery::examples;
 
 namespace {
 
-double milliseconds(Seconds t) { return t / 1.0_ms; }
-
 }  // namespace
 
 TEST_CASE("a GPipe or 1F1B step without messages takes (m + p - 1)(f + b)", "[sim][pipeline]") {

@@ -9,6 +9,9 @@
 
 namespace orrery::examples {
 
+inline double milliseconds(Seconds t) { return t / 1.0_ms; }
+
+
 /// Nodes of eight devices on full-rate switches, a 50 GB/s port each.
 inline Cluster cluster_of(int nodes, const std::string& topology = "rail-optimized", double oversubscription = 1.0) {
     Cluster cluster;
