@@ -13,9 +13,9 @@ using orrery::testing::TemporaryFolder;
 
 namespace {
 
-const std::string small_scenario = "scenarios/llama2-7b-fsdp-8-a100.json";
+const std::string cli_scenario = "scenarios/llama2-7b-fsdp-8-a100.json";
 
-std::vector<std::string> command_names() {
+std::vector<std::string> cli_command_names() {
     const std::string help = run_program({"--help"}).out;
     std::istringstream lines(help.substr(help.find("Commands:\n") + 10));
     std::vector<std::string> names;
@@ -38,7 +38,7 @@ TEST_CASE("the program alone says what it is and what there is", "[ui][cli]") {
 }
 
 TEST_CASE("every command has a help with an example", "[ui][cli]") {
-    const std::vector<std::string> names = command_names();
+    const std::vector<std::string> names = cli_command_names();
     CHECK(names.size() >= 10);
     for (const std::string& name : names) {
         CAPTURE(name);
@@ -51,7 +51,7 @@ TEST_CASE("every command has a help with an example", "[ui][cli]") {
 TEST_CASE("the examples of the helps run as they are printed", "[ui][cli]") {
     // Method: each example is handed to a shell in the source tree; the one that reads a folder of
     // the user's own measurements is left out.
-    for (const std::string& name : command_names()) {
+    for (const std::string& name : cli_command_names()) {
         if (name == "calibrate") continue;
         CAPTURE(name);
         const std::string help = run_program({name, "--help"}).out;
@@ -76,7 +76,7 @@ TEST_CASE("a mistyped command or option is answered with the nearest, status 2",
     CHECK(unknown.status == 2);
     CHECK(contains(unknown.error, "use one of: run, check"));
 
-    const ProgramRun option = run_program({"run", small_scenario, "--jsn=x"});
+    const ProgramRun option = run_program({"run", cli_scenario, "--jsn=x"});
     CHECK(option.status == 2);
     CHECK(contains(option.error, "--jsn=x: is not an option of orrery run; did you mean \"--json\"?"));
 
@@ -88,23 +88,23 @@ TEST_CASE("a mistyped command or option is answered with the nearest, status 2",
 TEST_CASE("wrong arguments are told in words, status 2", "[ui][cli]") {
     const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
         {{"run"}, "SCENARIO is required; see orrery run --help"},
-        {{"run", small_scenario, "other.json"}, "other.json: is one argument too many for orrery run"},
-        {{"run", small_scenario, "--set"}, "--set"},
-        {{"run", small_scenario, "--set", "workload.micro_batch"}, "is not PATH=VALUE; write for example --set"},
-        {{"run", small_scenario, "--set", "workload.micro_bacth=2"}, "did you mean \"workload.micro_batch\"?"},
-        {{"run", small_scenario, "--detail", "half"}, "write folded (equal ranks are played once) or full"},
-        {{"run", small_scenario, "--fidelity", "fluidd"}, "fluid"},
-        {{"run", small_scenario, "--json", "/absent/folder/x"}, "the folder /absent/folder does not exist"},
-        {{"run", small_scenario, "--json", "-", "--html", "-"}, "is asked for more than once"},
+        {{"run", cli_scenario, "other.json"}, "other.json: is one argument too many for orrery run"},
+        {{"run", cli_scenario, "--set"}, "--set"},
+        {{"run", cli_scenario, "--set", "workload.micro_batch"}, "is not PATH=VALUE; write for example --set"},
+        {{"run", cli_scenario, "--set", "workload.micro_bacth=2"}, "did you mean \"workload.micro_batch\"?"},
+        {{"run", cli_scenario, "--detail", "half"}, "write folded (equal ranks are played once) or full"},
+        {{"run", cli_scenario, "--fidelity", "fluidd"}, "fluid"},
+        {{"run", cli_scenario, "--json", "/absent/folder/x"}, "the folder /absent/folder does not exist"},
+        {{"run", cli_scenario, "--json", "-", "--html", "-"}, "is asked for more than once"},
         {{"run", "absent.json"}, "absent.json"},
-        {{"check", small_scenario, "--set", "workload.global_batch=7"}, "7"},
+        {{"check", cli_scenario, "--set", "workload.global_batch=7"}, "7"},
         {{"list", "device"}, "is nothing that can be listed; did you mean \"devices\"?"},
         {{"show", "h100-sxn"}, "h100-sxm"},
         {{"explain", "workload.micro_bach"}, "workload.micro_batch"},
-        {{"sweep", small_scenario}, "--over"},
-        {{"sweep", small_scenario, "--over", "workload.micro_batch"}, "is not PATH=V1,V2,.."},
-        {{"sweep", small_scenario, "--over", "workload.micro_batch=1,"}, "has an empty value"},
-        {{"compare", small_scenario}, "AFTER is required"},
+        {{"sweep", cli_scenario}, "--over"},
+        {{"sweep", cli_scenario, "--over", "workload.micro_batch"}, "is not PATH=V1,V2,.."},
+        {{"sweep", cli_scenario, "--over", "workload.micro_batch=1,"}, "has an empty value"},
+        {{"compare", cli_scenario}, "AFTER is required"},
     };
     for (const auto& [arguments, message] : cases) {
         CAPTURE(message);
@@ -116,7 +116,7 @@ TEST_CASE("wrong arguments are told in words, status 2", "[ui][cli]") {
 }
 
 TEST_CASE("all mistakes of a scenario are told at once", "[ui][cli]") {
-    const ProgramRun run = run_program({"check", small_scenario, "--set", "cluster.nodes=0", "--set", "workload.precision=bf61",
+    const ProgramRun run = run_program({"check", cli_scenario, "--set", "cluster.nodes=0", "--set", "workload.precision=bf61",
                                         "--set", "workload.sequence=-1"});
     CHECK(run.status == 2);
     for (const char* key : {"cluster.nodes", "workload.precision", "workload.sequence"}) {
@@ -137,7 +137,7 @@ TEST_CASE("what there is can be listed, shown and explained", "[ui][cli]") {
     CHECK(contains(run_program({"schema"}).out, "\"$schema\""));
     CHECK(contains(run_program({"explain", "workload.parallelism.tensor"}).out, "Tensor parallel degree"));
     CHECK(contains(run_program({"explain"}).out, "workload"));
-    CHECK(contains(run_program({"check", small_scenario}).out, "valid"));
+    CHECK(contains(run_program({"check", cli_scenario}).out, "valid"));
 }
 
 TEST_CASE("a full disk or a closed stream is no success, a reader that has seen enough no fault", "[ui][cli]") {

@@ -14,7 +14,7 @@ using orrery::testing::TemporaryFolder;
 
 namespace {
 
-std::size_t entries_in(const std::filesystem::path& folder) {
+std::size_t folder_entries(const std::filesystem::path& folder) {
     std::size_t entries = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++entries;
     return entries;
@@ -34,7 +34,7 @@ TEST_CASE("a file keeps its old content until the new one is whole", "[ui][files
     REQUIRE(bytes.ok());
     CHECK(*bytes == 3);
     CHECK(read_all(folder.file("result")) == "new");
-    CHECK(entries_in(folder.path()) == 1);
+    CHECK(folder_entries(folder.path()) == 1);
 }
 
 TEST_CASE("a file that is given up leaves nothing behind", "[ui][files]") {
@@ -43,9 +43,9 @@ TEST_CASE("a file that is given up leaves nothing behind", "[ui][files]") {
         auto file = OutputFile::open(folder.file("result"));
         REQUIRE(file.ok());
         file->write("half");
-        CHECK(entries_in(folder.path()) == 1);
+        CHECK(folder_entries(folder.path()) == 1);
     }
-    CHECK(entries_in(folder.path()) == 0);
+    CHECK(folder_entries(folder.path()) == 0);
 }
 
 TEST_CASE("an interrupt while a file is written ends the program and leaves nothing behind", "[ui][files]") {
@@ -64,7 +64,7 @@ TEST_CASE("an interrupt while a file is written ends the program and leaves noth
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status));
     CHECK(WTERMSIG(status) == SIGINT);
-    CHECK(entries_in(folder.path()) == 0);
+    CHECK(folder_entries(folder.path()) == 0);
 }
 
 TEST_CASE("a symbolic link and the mode of a file outlive a new content", "[ui][files]") {

@@ -2,6 +2,7 @@
 #include "ui/advice.hpp"
 
 #include "scenarios/quantity.hpp"
+#include "ui/report_view.hpp"
 
 #include <fmt/format.h>
 
@@ -31,11 +32,6 @@ std::string instead(std::string_view what, int now, int before) {
     return fmt::format("{} {} instead of {}", what, now, before);
 }
 
-std::string recompute_words(const TrainingSpec& spec) {
-    if (spec.recompute != Recompute::block) return std::string(name_of(spec.recompute));
-    return fmt::format("{} layers of each stage", spec.recompute_layers);
-}
-
 class Neighbourhood {
   public:
     explicit Neighbourhood(const TrainingSpec& spec) : spec_(spec) {}
@@ -51,7 +47,7 @@ class Neighbourhood {
 
     void recompute(Recompute value) {
         if (value == spec_.recompute || value == Recompute::block) return;
-        Neighbour next = start(fmt::format("recompute {} instead of {}", name_of(value), recompute_words(spec_)));
+        Neighbour next = start(fmt::format("recompute {} instead of {}", name_of(value), describe_recompute(spec_)));
         next.settings = {{"workload.recompute", std::string(name_of(value))}};
         if (spec_.recompute_layers != 0) next.settings.push_back({"workload.recompute_layers", "0"});
         next.spec.recompute = value;
@@ -65,7 +61,7 @@ class Neighbourhood {
         Neighbour next = start("");
         next.spec.recompute = Recompute::block;
         next.spec.recompute_layers = layers;
-        next.change = fmt::format("recompute {} instead of {}", recompute_words(next.spec), recompute_words(spec_));
+        next.change = fmt::format("recompute {} instead of {}", describe_recompute(next.spec), describe_recompute(spec_));
         if (spec_.recompute != Recompute::block) {
             next.settings = {{"workload.recompute", std::string(name_of(Recompute::block))}};
         }

@@ -62,7 +62,7 @@ std::string subtitle_of(const TrainingReport& report) {
     return fmt::format("{} {} in {} {}, {}; {}; {} sequences of {} tokens, micro-batch {}, {}, recompute {}",
                        grouped(report.answer.devices), cluster.device.name, grouped(cluster.nodes), cluster.node.name,
                        cluster.fabric.topology, describe(spec.parallelism), grouped(spec.global_batch),
-                       grouped(spec.sequence), spec.micro_batch, name_of(spec.precision), name_of(spec.recompute));
+                       grouped(spec.sequence), spec.micro_batch, name_of(spec.precision), describe_recompute(spec));
 }
 
 ReportFigure memory_figure(const TrainingAnswer& answer) {
@@ -248,6 +248,11 @@ std::string describe(const Parallelism& p) {
     if (p.fsdp) add(p.shard > 0 ? fmt::format("FSDP over {}", p.shard) : "FSDP");
     if (p.zero > 0 && !p.fsdp) add(fmt::format("ZeRO {}", p.zero));
     return text.empty() ? "one device" : text;
+}
+
+std::string describe_recompute(const TrainingSpec& spec) {
+    if (spec.recompute != Recompute::block) return std::string(name_of(spec.recompute));
+    return fmt::format("{} {} of each stage", spec.recompute_layers, spec.recompute_layers == 1 ? "layer" : "layers");
 }
 
 ReportView view_of(const TrainingReport& report) {

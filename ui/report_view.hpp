@@ -61,4 +61,7 @@ ReportView view_of(const TrainingReport& report);
 /// "tensor 8, pipeline 16 with 8 virtual stages, data 128, ZeRO 1": the degrees that are not 1.
 std::string describe(const Parallelism& parallelism);
 
+/// "none", "full", "3 layers of each stage".
+std::string describe_recompute(const TrainingSpec& spec);
+
 }  // namespace orrery
