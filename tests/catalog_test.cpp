@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 /// Keys of catalogue files that hold words, not figures.
 const std::set<std::string> word_keys{"title", "kind",   "device",           "scale_up", "nic_kind", "provider", "sku",
-                                      "note",  "source", "collectives_like", "date",     "notes",    "range"};
+                                      "note",  "source", "collectives_like", "kernels_like", "date",     "notes",    "range"};
 
 /// Adds the place of every number, or text that could be one, that has no source and date.
 void find_sourceless(const Json& json, const std::string& place, std::vector<std::string>& found) {
@@ -381,6 +381,21 @@ TEST_CASE("a device takes its own collectives, else those of what it is like, el
     CHECK(name_of_parameters("tpu-v5p") == name_of_parameters("tpu-v4"));
     CHECK(name_of_parameters("tpu-v5p") == "tpu");
     CHECK(name_of_parameters("graviton4") == CollectiveParameters{}.name);
+}
+
+TEST_CASE("a device whose kernels were measured on a sibling prices them by its own datasheet", "[catalog]") {
+    // Method: GB300 has GB200's cores and 1.5 times its fp4 peak (15 against 10 PFLOP/s, vendor figures), so a product that
+    // only the matrix units limit takes 1 / 1.5 of GB200's time; bf16 peaks are equal, and so are the times.
+    const auto gb200 = find_device("gb200");
+    const auto gb300 = find_device("gb300");
+    REQUIRE(gb200);
+    REQUIRE(gb300);
+    const auto ratio = [&](DataType type) {
+        const MatrixMultiply product{16384, 16384, 16384, 1, type, 2.0};
+        return execution_time(*gb200, product) / execution_time(*gb300, product);
+    };
+    CHECK(ratio(DataType::fp4) == Approx(1.5).epsilon(0.1));
+    CHECK(ratio(DataType::bf16) == Approx(1.0).epsilon(0.01));
 }
 
 TEST_CASE("what a device's collectives are like has a file of its own", "[catalog]") {

@@ -553,7 +553,7 @@ TEST_CASE("a plan that cannot be built names every reason and the nearest values
         mentions(with([](S& s) { s.recompute = Recompute::block; }), "/workload/recompute_layers", "is 0", "how many"));
     CHECK(mentions(with([](S& s) {
                        s.parallelism.fsdp = true;
-                       s.parallelism.zero = 2;
+                       s.parallelism.zero = 1;
                    }),
                    "/workload/parallelism/zero", "fsdp", "leave zero out"));
     CHECK(mentions(with([](S& s) { s.parallelism.zero = 4; }), "/workload/parallelism/zero", "is 4", "0, 1, 2 or 3"));
