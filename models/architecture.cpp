@@ -42,6 +42,11 @@ ParameterCount count_parameters(const Architecture& a) {
         active_layers += total(p) - p.experts * (1.0 - active_share(a));
     }
     parameters.per_layer = layers / static_cast<double>(a.layers);
+    for (int i = 0; i < a.prediction_layers; ++i) {
+        const LayerParameters p = layer_parameters(a, a.layers - 1);
+        layers += total(p) + prediction_parameters(a);
+        active_layers += total(p) + prediction_parameters(a) - p.experts * (1.0 - active_share(a));
+    }
     parameters.total = parameters.embedding + layers + parameters.head;
     parameters.active = parameters.embedding + active_layers + parameters.head;
     return parameters;
@@ -52,6 +57,11 @@ Flop model_flop_per_token(const Architecture& architecture, int sequence, bool c
     for (int i = 0; i < architecture.layers; ++i) {
         flop += 3.0 * layer_forward_flop_per_token(architecture, i, sequence, causal_halved).si();
     }
+    const double hidden = architecture.hidden;
+    for (int i = 0; i < architecture.prediction_layers; ++i) {
+        flop += 3.0 * layer_forward_flop_per_token(architecture, architecture.layers - 1, sequence, causal_halved).si();
+        flop += 6.0 * (2.0 * hidden * hidden + static_cast<double>(architecture.vocabulary) * hidden);
+    }
     return Flop::from_si(flop);
 }
 
@@ -60,9 +70,10 @@ LayerParameters layer_parameters(const Architecture& a, int index) {
     const double queries = static_cast<double>(a.heads) * a.head_size;
     const double keys = static_cast<double>(a.kv_heads) * a.head_size;
     const double matrices_per_mlp = is_gated(a.activation) ? 3.0 : 2.0;
+    const AttentionParameters attention = attention_parameters(a);
     LayerParameters p;
-    p.matrices = hidden * (queries + 2.0 * keys) + queries * hidden;
-    p.vectors = norms_per_layer(a) * norm_parameters(a);
+    p.matrices = attention.by_heads + attention.replicated;
+    p.vectors = norms_per_layer(a) * norm_parameters(a) + attention.vectors;
     if (a.attention_bias) p.vectors += queries + 2.0 * keys;
     if (a.linear_bias) p.vectors += hidden;
     if (a.qk_norm) p.vectors += 2.0 * a.head_size;
@@ -77,6 +88,33 @@ LayerParameters layer_parameters(const Architecture& a, int index) {
     return p;
 }
 
+AttentionParameters attention_parameters(const Architecture& a) {
+    const auto hidden = static_cast<double>(a.hidden);
+    const auto heads = static_cast<double>(a.heads);
+    AttentionParameters p;
+    p.by_heads = heads * a.output_head_size() * hidden;
+    if (!a.has_latent_attention()) {
+        p.by_heads += hidden * (heads + 2.0 * a.kv_heads) * a.head_size;
+        return p;
+    }
+    const double queries = heads * a.query_head_size();
+    if (a.latent_queries > 0) {
+        p.replicated += hidden * a.latent_queries;
+        p.by_heads += a.latent_queries * queries;
+        p.vectors += a.latent_queries;
+    } else {
+        p.by_heads += hidden * queries;
+    }
+    p.replicated += hidden * (a.latent_keys + a.rotary_head_size);
+    p.by_heads += a.latent_keys * heads * (a.head_size + a.output_head_size());
+    p.vectors += a.latent_keys;
+    return p;
+}
+
+double prediction_parameters(const Architecture& a) {
+    return 2.0 * a.hidden * static_cast<double>(a.hidden) + 3.0 * norm_parameters(a);
+}
+
 Flop layer_forward_flop_per_token(const Architecture& a, int index, int sequence, bool causal_halved) {
     const LayerParameters p = layer_parameters(a, index);
     const double matrices = p.matrices + p.experts * active_share(a);
@@ -84,7 +122,7 @@ Flop layer_forward_flop_per_token(const Architecture& a, int index, int sequence
 }
 
 Flop attention_flop_per_token(const Architecture& a, int index, int sequence, bool causal_halved) {
-    const double width = static_cast<double>(a.heads) * a.head_size;
+    const double width = 0.5 * static_cast<double>(a.heads) * (a.query_head_size() + a.output_head_size());
     return Flop::from_si(4.0 * width * keys_per_query(a, index, sequence, causal_halved));
 }
 

@@ -72,7 +72,16 @@ struct Architecture {
     int expert_ffn = 0;
     int shared_experts = 0;            // of width expert_ffn each
     int dense_layers = 0;              // first layers with the plain MLP
+    int latent_keys = 0;               // latent attention (DeepSeek-V2, arXiv 2405.04434): keys and values pass through it
+    int latent_queries = 0;            // of latent attention: queries pass through it; 0: projected directly
+    int rotary_head_size = 0;          // of latent attention: rotated part of a head, beside head_size
+    int value_head_size = 0;           // of latent attention: width of a value head; 0: head_size
+    int prediction_layers = 0;         // multi-token prediction (DeepSeek-V3, arXiv 2412.19437): layers past the last
     bool operator==(const Architecture&) const = default;
+
+    [[nodiscard]] bool has_latent_attention() const { return latent_keys > 0; }
+    [[nodiscard]] int query_head_size() const { return head_size + (has_latent_attention() ? rotary_head_size : 0); }
+    [[nodiscard]] int output_head_size() const { return value_head_size > 0 ? value_head_size : head_size; }
 
     static constexpr auto fields() {
         using A = Architecture;
@@ -105,6 +114,16 @@ struct Architecture {
             field("expert_ffn", &A::expert_ffn, non_negative, "Inner width of one expert."),
             field("shared_experts", &A::shared_experts, non_negative, "Experts that every token visits."),
             field("dense_layers", &A::dense_layers, non_negative, "First layers with the plain MLP."),
+            field("latent_keys", &A::latent_keys, non_negative,
+                  "Width of the latent that keys and values are made of; 0: plain attention."),
+            field("latent_queries", &A::latent_queries, non_negative,
+                  "Width of the latent that queries are made of, with latent_keys; 0: none."),
+            field("rotary_head_size", &A::rotary_head_size, non_negative,
+                  "Rotated part of a latent-attention head, beside head_size."),
+            field("value_head_size", &A::value_head_size, non_negative,
+                  "Width of a value head where it differs (latent attention); 0: head_size."),
+            field("prediction_layers", &A::prediction_layers, non_negative,
+                  "Layers that predict further tokens during training, each with a use of the head."),
         };
     }
 };

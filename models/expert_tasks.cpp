@@ -7,7 +7,7 @@
 namespace orrery {
 namespace {
 
-GroupedMatrixMultiply expert_product(const LayerShape& s, std::int64_t n, std::int64_t k) {
+GroupedMatrixMultiply expert_product(const LayerShape& s, std::int64_t n, std::int64_t k, double output_bytes) {
     GroupedMatrixMultiply work;
     work.groups = std::max<std::int64_t>(s.experts, 1);
     work.rows = s.expert_rows;
@@ -15,16 +15,27 @@ GroupedMatrixMultiply expert_product(const LayerShape& s, std::int64_t n, std::i
     work.n = n;
     work.k = k;
     work.type = s.matrix_type;
-    work.output_element_bytes = s.element_bytes;
+    work.output_element_bytes = output_bytes;
     return work;
 }
 
-/// One linear layer of all experts. The weight gradients have the flop of the forward product.
-LayerPiece expert_linear(const LayerShape& s, std::string_view forward, std::string_view input_gradient,
-                         std::string_view weight_gradient, std::int64_t n, std::int64_t k) {
-    return {{compute_task(forward, expert_product(s, n, k), OperatorClass::matrix)},
-            {compute_task(input_gradient, expert_product(s, k, n), OperatorClass::matrix),
-             compute_task(weight_gradient, expert_product(s, n, k), OperatorClass::matrix)}};
+/// One linear layer of all experts. The weight gradients have the flop of the forward product; what their output moves
+/// (groups * n * k values, added into fp32 where the framework does) is written as bytes of each row's output.
+LayerPiece expert_linear(const LayerShape& s, const LinearNames& names, std::int64_t n, std::int64_t k) {
+    LayerPiece piece;
+    if (s.cast_bytes > 0.0) {
+        piece.forward.push_back(cast_task(s, names.cast, s.expert_rows, k));
+        piece.backward.push_back(cast_task(s, names.cast, s.expert_rows, n));
+    }
+    piece.forward.push_back(compute_task(names.forward, expert_product(s, n, k, s.element_bytes), OperatorClass::matrix));
+    piece.backward.push_back(
+        compute_task(names.input_gradient, expert_product(s, k, n, s.element_bytes), OperatorClass::matrix));
+    if (s.frozen) return piece;
+    const double groups = static_cast<double>(std::max<std::int64_t>(s.experts, 1));
+    const double written = s.gradient_element_bytes * groups * static_cast<double>(k) /
+                           static_cast<double>(std::max<std::int64_t>(s.expert_rows, 1));
+    piece.backward.push_back(compute_task(names.weight_gradient, expert_product(s, n, k, written), OperatorClass::matrix));
+    return piece;
 }
 
 LayerPiece token_exchange(const LayerShape& s, std::string_view forward, std::string_view backward) {
@@ -47,7 +58,9 @@ LayerPiece permutation(const LayerShape& s) {
 LayerPiece expert_activation(const LayerShape& s, bool gated, std::int64_t rows, std::int64_t width) {
     const double values = 0.5 * s.element_bytes * static_cast<double>(rows) * static_cast<double>(width);
     return {{streaming_task("expert activation", (gated ? 6.0 : 4.0) * values, 2)},
-            {streaming_task("expert activation", (gated ? 10.0 : 6.0) * values, 2)}};
+            {streaming_task("expert activation", (gated ? 10.0 : 6.0) * values, 2)},
+            true,
+            {.expert_activation = true}};
 }
 
 }  // namespace
@@ -56,24 +69,27 @@ std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s
     const bool gated = is_gated(a.activation);
     const std::int64_t wide = gated ? 2 * a.expert_ffn : a.expert_ffn;
     const LinearNames router{"router", "router input gradient", "router weight gradient", "router cast"};
+    const LinearNames up{"expert up", "expert up input gradient", "expert up weight gradient", "expert up cast"};
+    const LinearNames down{"expert down", "expert down input gradient", "expert down weight gradient",
+                           "expert down cast"};
     std::vector<LayerPiece> pieces{
         linear_piece(s, router, s.tokens_split, a.experts, s.hidden, true),
         permutation(s),
         token_exchange(s, "expert dispatch", "expert dispatch gradient"),
-        expert_linear(s, "expert up", "expert up input gradient", "expert up weight gradient", wide, s.hidden),
+        expert_linear(s, up, wide, s.hidden),
         expert_activation(s, gated, s.expert_rows, a.expert_ffn),
-        expert_linear(s, "expert down", "expert down input gradient", "expert down weight gradient", s.hidden,
-                      a.expert_ffn),
+        expert_linear(s, down, s.hidden, a.expert_ffn),
         token_exchange(s, "expert combine", "expert combine gradient")};
     if (a.shared_experts > 0) {
         const std::int64_t width = static_cast<std::int64_t>(a.shared_experts) * a.expert_ffn / s.tensor;
-        const LinearNames up{"shared up", "shared up input gradient", "shared up weight gradient", "shared up cast"};
-        const LinearNames down{"shared down", "shared down input gradient", "shared down weight gradient",
+        const LinearNames shared_up{"shared up", "shared up input gradient", "shared up weight gradient", "shared up cast"};
+        const LinearNames shared_down{"shared down", "shared down input gradient", "shared down weight gradient",
                                "shared down cast"};
-        pieces.push_back(linear_piece(s, up, s.tokens, gated ? 2 * width : width, s.hidden, false));
+        pieces.push_back(linear_piece(s, shared_up, s.tokens, gated ? 2 * width : width, s.hidden, false));
         pieces.push_back(expert_activation(s, gated, s.tokens, width));
-        pieces.push_back(linear_piece(s, down, s.tokens, s.hidden, width, false));
+        pieces.push_back(linear_piece(s, shared_down, s.tokens, s.hidden, width, false));
     }
+    for (LayerPiece& piece : pieces) piece.modules.experts = true;
     return pieces;
 }
 

@@ -38,6 +38,12 @@ struct FrameworkProfile {
     int library_year = 2025;                // of its kernel libraries; under two years after a device they are immature
     double immature_matrix_slowdown = 1.0;  // on matrix products of a device younger than that
     double immature_attention_slowdown = 1.0;
+    double host_partial_graphs = 0.4;       // of host time that is left when parts of a layer are launched as graphs
+    double expert_matrix_slowdown = 1.3;    // on grouped products of experts launched one by one, not as one graph
+    double expert_exchange_slowdown = 1.0;  // on token exchanges: preparation, unequal shares
+    double expert_exposed_overlapped = 0.3; // share of a token exchange that is seen where the plan overlaps them
+    Seconds expert_host_wait;               // per expert layer and micro-batch: the host waits for the experts' sizes
+    Seconds expert_host_floor;              // an expert layer takes no less, both passes, with the plain all-to-all
     bool operator==(const FrameworkProfile&) const = default;
 
     static constexpr auto fields() {
@@ -77,6 +83,18 @@ struct FrameworkProfile {
                   "Factor on matrix products of a device that the libraries are too old for."),
             field("immature_attention_slowdown", &F::immature_attention_slowdown, positive,
                   "Factor on fused attention of a device that the libraries are too old for."),
+            field("host_partial_graphs", &F::host_partial_graphs, fraction,
+                  "Share of host time left when parts of a layer are launched as graphs."),
+            field("expert_matrix_slowdown", &F::expert_matrix_slowdown, positive,
+                  "Factor on grouped products of experts, unless one graph holds the whole step."),
+            field("expert_exchange_slowdown", &F::expert_exchange_slowdown, positive,
+                  "Factor on the experts' token exchanges."),
+            field("expert_exposed_overlapped", &F::expert_exposed_overlapped, fraction,
+                  "Share of token exchanges that is seen when they overlap other compute."),
+            field("expert_host_wait", &F::expert_host_wait, non_negative,
+                  "Per expert layer and micro-batch: the host waits for the experts' sizes (no graphs, no token drop)."),
+            field("expert_host_floor", &F::expert_host_floor, non_negative,
+                  "Least time of an expert layer, both passes, with the plain all-to-all (no whole graph, no drop)."),
         };
     }
 };

@@ -13,6 +13,17 @@ struct LayerParameters {
 };
 LayerParameters layer_parameters(const Architecture& architecture, int index);
 
+/// Matrix parameters of one layer's attention, split by what divides with the heads.
+struct AttentionParameters {
+    double by_heads = 0;      // projections to and from heads
+    double replicated = 0;    // down-projections to latents, which every rank of a tensor group holds
+    double vectors = 0;       // norms of the latents
+};
+AttentionParameters attention_parameters(const Architecture& architecture);
+
+/// What a prediction layer adds to a decoder layer: two norms and the projection of (state, next embedding), 2h to h.
+double prediction_parameters(const Architecture& architecture);
+
 /// Forward arithmetic of layer `index` per token: 2 per active matrix parameter, and the attention scores.
 Flop layer_forward_flop_per_token(const Architecture& architecture, int index, int sequence, bool causal_halved);
 

@@ -34,7 +34,8 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.hidden = architecture.hidden;
     s.heads = architecture.heads / plan.tensor;
     s.kv_heads = std::max(architecture.kv_heads / plan.tensor, 1);
-    s.head_size = architecture.head_size;
+    s.head_size = architecture.query_head_size();
+    s.value_head_size = architecture.output_head_size();
     s.ffn = architecture.ffn / plan.tensor;
     s.vocabulary = padded_vocabulary(architecture, plan.tensor) / plan.tensor;
     s.experts = architecture.experts / plan.expert;
@@ -45,7 +46,11 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.sequence_parallel = plan.has_sequence_parallel();
     s.flash = spec.flash_attention;
     s.dropout = !spec.flash_attention;
-    s.rematerializes_core = spec.recompute == Recompute::selective && !spec.flash_attention;
+    if (spec.recompute == Recompute::selective) s.remakes = spec.recompute_modules;
+    const bool core = s.remakes.attention_core || !s.remakes.any();
+    s.rematerializes_core = spec.recompute == Recompute::selective && core && !spec.flash_attention;
+    s.frozen = spec.adapter_rank > 0;
+    s.adapter_rank = spec.adapter_rank;
     const bool narrow = spec.precision == DataType::fp8 || spec.precision == DataType::fp4;
     s.matrix_type = spec.precision;
     s.wide_type = narrow ? DataType::bf16 : spec.precision;

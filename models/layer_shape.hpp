@@ -20,7 +20,8 @@ struct LayerShape {
     std::int64_t hidden = 1;
     std::int64_t heads = 1;     // of this rank
     std::int64_t kv_heads = 1;  // of this rank; at least one, by replication
-    std::int64_t head_size = 1;
+    std::int64_t head_size = 1;        // of a query, rotated part included
+    std::int64_t value_head_size = 1;
     std::int64_t ffn = 1;          // of this rank
     std::int64_t vocabulary = 1;   // of this rank, padded
     std::int64_t experts = 0;      // of this rank
@@ -32,6 +33,9 @@ struct LayerShape {
     bool flash = true;
     bool dropout = false;              // the pre-flash recipes of GPT-2 and GPT-3 train with it
     bool rematerializes_core = false;  // selective recomputation
+    RecomputeModules remakes;          // parts that backward makes again
+    bool frozen = false;               // adapters are trained: no weight gradients of the model's own matrices
+    std::int64_t adapter_rank = 0;
     double element_bytes = 2.0;        // of an activation
     DataType matrix_type = DataType::bf16;
     DataType wide_type = DataType::bf16;  // of what 8- and 4-bit training keeps wide: attention, head, router

@@ -29,11 +29,6 @@ double scaled_bytes(const LayerShape& s, double per_element, std::int64_t rows, 
     return 0.5 * s.element_bytes * per_element * static_cast<double>(rows) * static_cast<double>(width);
 }
 
-LayerPiece norm_piece(const LayerShape& s, std::string_view name) {
-    return {{streaming_task(name, scaled_bytes(s, 4.0, s.norm_tokens(), s.hidden), 2)},
-            {streaming_task(name, scaled_bytes(s, 6.0, s.norm_tokens(), s.hidden), 2)}};
-}
-
 /// Bias, dropout and residual sum: 6 bytes an element forward (7 with a dropout mask), 4 (5) backward.
 LayerPiece residual_piece(const LayerShape& s) {
     const double mask = s.dropout ? 1.0 : 0.0;
@@ -90,7 +85,7 @@ LayerPiece flash_piece(const LayerShape& s, int window) {
     work.heads = s.heads;
     work.kv_heads = s.kv_heads;
     work.head_size = s.head_size;
-    work.value_head_size = s.head_size;
+    work.value_head_size = s.value_head_size;
     work.queries = s.queries;
     work.keys = s.sequence;
     work.window = window;
@@ -106,6 +101,7 @@ LayerPiece flash_piece(const LayerShape& s, int window) {
     }
     LayerPiece piece;
     piece.forward = {compute_task("attention", work, OperatorClass::attention)};
+    piece.modules.attention_core = true;
     work.backward = true;
     piece.backward = {compute_task("attention gradient", work, OperatorClass::attention)};
     return piece;
@@ -121,16 +117,17 @@ LayerPiece unfused_piece(const LayerShape& s) {
     const std::int64_t q = s.queries;
     const std::int64_t keys = s.sequence;
     const std::int64_t d = s.head_size;
+    const std::int64_t v = s.value_head_size;
     const double scores = 0.5 * s.element_bytes * static_cast<double>(s.batch * s.heads) * static_cast<double>(q) *
                           static_cast<double>(keys);
     LayerPiece piece;
     piece.forward = {compute_task("scores", score_product(s, q, keys, d), OperatorClass::attention),
                      streaming_task("softmax", 9.0 * scores, 1),
-                     compute_task("values", score_product(s, q, d, keys), OperatorClass::attention)};
+                     compute_task("values", score_product(s, q, v, keys), OperatorClass::attention)};
     if (s.rematerializes_core) piece.backward = piece.forward;
     append(piece.backward,
-           {compute_task("value gradient", score_product(s, keys, d, q), OperatorClass::attention),
-            compute_task("probability gradient", score_product(s, q, keys, d), OperatorClass::attention),
+           {compute_task("value gradient", score_product(s, keys, v, q), OperatorClass::attention),
+            compute_task("probability gradient", score_product(s, q, keys, v), OperatorClass::attention),
             streaming_task("softmax gradient", 11.0 * scores, 1),
             compute_task("query gradient", score_product(s, q, d, keys), OperatorClass::attention),
             compute_task("key gradient", score_product(s, keys, d, q), OperatorClass::attention)});
@@ -155,10 +152,19 @@ LayerPiece position_piece(const Architecture& a, const LayerShape& s) {
 std::vector<LayerPiece> attention_pieces(const Architecture& a, const LayerShape& s, bool windowed) {
     const LinearNames qkv{"qkv", "qkv input gradient", "qkv weight gradient", "qkv cast"};
     const LinearNames out{"projection", "projection input gradient", "projection weight gradient", "projection cast"};
-    return {linear_piece(s, qkv, s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size, s.hidden, false),
-            position_piece(a, s), context_piece(s),
-            s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
-            linear_piece(s, out, s.tokens, s.hidden, s.heads * s.head_size, false)};
+    std::vector<LayerPiece> pieces;
+    if (a.has_latent_attention()) {
+        pieces = latent_projections(a, s);
+    } else {
+        pieces = {linear_piece(s, qkv, s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size, s.hidden, false),
+                  position_piece(a, s)};
+    }
+    for (LayerPiece& piece : std::vector<LayerPiece>{
+             context_piece(s), s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
+             linear_piece(s, out, s.tokens, s.hidden, s.heads * s.value_head_size, false)}) {
+        pieces.push_back(std::move(piece));
+    }
+    return pieces;
 }
 
 /// Launches of a layer's streaming kernels are twelve in all; what rotary does not use, the activation gets.
@@ -176,7 +182,18 @@ std::vector<LayerPiece> mlp_pieces(const Architecture& a, const LayerShape& s) {
         {streaming_task("activation", scaled_bytes(s, gated ? 10.0 : 6.0, s.tokens, s.ffn), kernels)}};
     LayerPiece last = linear_piece(s, down, s.tokens, s.hidden, s.ffn, false);
     last.recomputed = false;
-    return {linear_piece(s, up, s.tokens, gated ? 2 * s.ffn : s.ffn, s.hidden, false), activation, last};
+    std::vector<LayerPiece> pieces{linear_piece(s, up, s.tokens, gated ? 2 * s.ffn : s.ffn, s.hidden, false), activation,
+                                   last};
+    for (LayerPiece& piece : pieces) piece.modules.mlp = true;
+    return pieces;
+}
+
+/// The way into a prediction layer: norms of the state and of the next token's embedding, both projected to one state.
+std::vector<LayerPiece> prediction_pieces(const LayerShape& s) {
+    const LinearNames join{"prediction join", "prediction join input gradient", "prediction join weight gradient",
+                           "prediction join cast"};
+    return {norm_piece(s, "prediction state norm"), norm_piece(s, "prediction embedding norm"),
+            linear_piece(s, join, s.norm_tokens(), s.hidden, 2 * s.hidden, false)};
 }
 
 /// The whole layer in forward order. Expert blocks exchange tokens instead of entering the tensor group.
@@ -189,6 +206,7 @@ std::vector<LayerPiece> layer_pieces(const Architecture& a, const LayerShape& s,
         piece.recomputed = false;
         return piece;
     };
+    if (variant.prediction) add(prediction_pieces(s));
     add({norm_piece(s, "attention norm")});
     if (a.parallel_block && a.split_norms) add({norm_piece(s, "mlp norm")});
     add({enter_tensor(s)});
@@ -206,7 +224,21 @@ std::vector<LayerPiece> layer_pieces(const Architecture& a, const LayerShape& s,
     return pieces;
 }
 
+/// A low-rank path beside a frozen product: in and out of `adapter_rank`, in 16 bit.
+void add_adapter(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64_t k, LayerPiece& piece) {
+    const std::int64_t r = s.adapter_rank;
+    const auto product = [&](std::string_view name, std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+        return compute_task(name, MatrixMultiply{rows, columns, depth, 1, s.wide_type, s.element_bytes},
+                            OperatorClass::matrix);
+    };
+    append(piece.forward, {product("adapter down", m, r, k), product("adapter up", m, n, r)});
+    append(piece.backward, {product("adapter up input gradient", m, r, n), product("adapter up weight gradient", n, r, m),
+                            product("adapter down input gradient", m, k, r),
+                            product("adapter down weight gradient", r, k, m)});
+}
+
 std::string_view layer_name(const LayerVariant& v) {
+    if (v.prediction) return v.recomputed ? "prediction layer (recomputed)" : "prediction layer";
     if (v.experts) {
         if (v.windowed) return v.recomputed ? "expert layer (window, recomputed)" : "expert layer (window)";
         return v.recomputed ? "expert layer (recomputed)" : "expert layer";
@@ -222,6 +254,11 @@ void count_layer(const Architecture& a, const LayerShape& s, bool experts, Layer
     const double matrices = is_gated(a.activation) ? 3.0 : 2.0;
     double split = hidden * qkv + hidden * static_cast<double>(s.heads * s.head_size);
     double replicated = norms_per_layer(a) * norm_parameters(a);
+    if (a.has_latent_attention()) {
+        const AttentionParameters attention = attention_parameters(a);
+        split = attention.by_heads / s.tensor;
+        replicated += attention.replicated + attention.vectors;
+    }
     if (a.attention_bias) split += qkv;
     if (a.linear_bias) replicated += hidden;
     if (a.qk_norm) replicated += 2.0 * static_cast<double>(s.head_size);
@@ -241,10 +278,32 @@ void count_layer(const Architecture& a, const LayerShape& s, bool experts, Layer
     layer.parameters = split + replicated + layer.expert_parameters;
 }
 
+/// With adapters the model is frozen; a rank holds two thin matrices for each of the layer's linear maps besides.
+void count_adapters(const Architecture& a, const LayerShape& s, bool experts, LayerGraph& layer) {
+    if (!s.frozen) return;
+    const std::int64_t mlp = is_gated(a.activation) ? 2 * s.ffn : s.ffn;
+    std::int64_t widths = 2 * s.hidden + (2 * s.heads + 2 * s.kv_heads) * s.head_size;
+    if (!experts) widths += 2 * s.hidden + mlp + s.ffn;
+    layer.frozen_parameters = layer.parameters;
+    layer.parameters += static_cast<double>(s.adapter_rank * widths);
+}
+
 }  // namespace
 
 GraphTask compute_task(std::string_view name, const Work& work, OperatorClass part) {
     return {name, ComputeTask{work, part}};
+}
+
+LayerPiece norm_piece(const LayerShape& s, std::string_view name) {
+    return {{streaming_task(name, scaled_bytes(s, 4.0, s.norm_tokens(), s.hidden), 2)},
+            {streaming_task(name, scaled_bytes(s, 6.0, s.norm_tokens(), s.hidden), 2)},
+            true,
+            {.norms = true}};
+}
+
+GraphTask cast_task(const LayerShape& s, std::string_view name, std::int64_t rows, std::int64_t width) {
+    const double bytes = s.cast_bytes * static_cast<double>(rows) * static_cast<double>(width);
+    return compute_task(name, Streaming{Bytes::from_si(bytes), 1, {}}, OperatorClass::cast);
 }
 
 GraphTask streaming_task(std::string_view name, double bytes, std::int64_t kernels) {
@@ -255,21 +314,20 @@ LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int6
                         bool wide) {
     const DataType type = wide ? s.wide_type : s.matrix_type;
     LayerPiece piece;
-    const auto cast = [&](std::int64_t columns) {
-        const double bytes = s.cast_bytes * static_cast<double>(m) * static_cast<double>(columns);
-        return compute_task(names.cast, Streaming{Bytes::from_si(bytes), 1, {}}, OperatorClass::cast);
-    };
     if (!wide && s.cast_bytes > 0.0) {
-        piece.forward.push_back(cast(k));
-        piece.backward.push_back(cast(n));
+        piece.forward.push_back(cast_task(s, names.cast, m, k));
+        piece.backward.push_back(cast_task(s, names.cast, m, n));
     }
     piece.forward.push_back(
         compute_task(names.forward, MatrixMultiply{m, n, k, 1, type, s.element_bytes}, OperatorClass::matrix));
-    append(
-        piece.backward,
-        {compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes}, OperatorClass::matrix),
-         compute_task(names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes},
-                      OperatorClass::matrix)});
+    piece.backward.push_back(
+        compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes}, OperatorClass::matrix));
+    if (!s.frozen) {
+        piece.backward.push_back(compute_task(
+            names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes}, OperatorClass::matrix));
+    } else if (!wide) {
+        add_adapter(s, m, n, k, piece);
+    }
     return piece;
 }
 
@@ -279,11 +337,21 @@ LayerGraph decoder_layer(const Architecture& a, const LayerShape& s, const Layer
     layer.name = layer_name(variant);
     layer.is_decoder_layer = true;
     layer.is_recomputed = variant.recomputed;
+    layer.has_experts = variant.experts;
     count_layer(a, s, variant.experts, layer);
+    if (variant.prediction) {
+        layer.parameters += prediction_parameters(a);
+        layer.replicated_parameters += prediction_parameters(a);
+    }
+    count_adapters(a, s, variant.experts, layer);
     for (const auto& piece : pieces) append(layer.forward, piece.forward);
     if (variant.recomputed) {
         for (const auto& piece : pieces) {
             if (piece.recomputed || !stops_early) append(layer.backward, piece.forward);
+        }
+    } else {
+        for (const auto& piece : pieces) {
+            if (piece.modules.meets(s.remakes)) append(layer.backward, piece.forward);
         }
     }
     for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) append(layer.backward, piece->backward);
@@ -309,6 +377,10 @@ LayerGraph embedding_layer(const Architecture& a, const LayerShape& s) {
         layer.replicated_parameters = static_cast<double>(a.positions_max) * static_cast<double>(s.hidden);
         layer.parameters += layer.replicated_parameters;
     }
+    if (s.frozen) {
+        layer.backward.clear();  // nothing before the first adapter needs a gradient
+        layer.frozen_parameters = layer.parameters;
+    }
     return layer;
 }
 
@@ -330,6 +402,7 @@ LayerGraph head_layer(const Architecture& a, const LayerShape& s, double cross_e
     layer.parameters = layer.replicated_parameters;
     if (owns_matrix) layer.parameters += static_cast<double>(s.vocabulary) * static_cast<double>(s.hidden);
     if (a.head_bias) layer.parameters += static_cast<double>(s.vocabulary);
+    if (s.frozen) layer.frozen_parameters = layer.parameters;
     return layer;
 }
 

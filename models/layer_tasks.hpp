@@ -14,6 +14,7 @@ struct LayerPiece {
     std::vector<GraphTask> forward;
     std::vector<GraphTask> backward;
     bool recomputed = true;  // by full recomputation: false for what follows the last saved tensor
+    RecomputeModules modules = {};  // what it is part of, for selective recomputation
 };
 
 /// Names of the four kernels of one linear layer.
@@ -29,6 +30,7 @@ struct LayerVariant {
     bool windowed = false;
     bool experts = false;
     bool recomputed = false;
+    bool prediction = false;  // of multi-token prediction: joins the state with the next token's embedding first
     bool operator==(const LayerVariant&) const = default;
 };
 
@@ -48,6 +50,12 @@ GraphTask compute_task(std::string_view name, const Work& work, OperatorClass pa
 GraphTask streaming_task(std::string_view name, double bytes, std::int64_t kernels);
 LayerPiece linear_piece(const LayerShape& shape, const LinearNames& names, std::int64_t m, std::int64_t n,
                         std::int64_t k, bool wide);
+/// The cast of `rows` x `width` values to 8 or 4 bit ahead of a product; requires shape.cast_bytes > 0.
+GraphTask cast_task(const LayerShape& shape, std::string_view name, std::int64_t rows, std::int64_t width);
+LayerPiece norm_piece(const LayerShape& shape, std::string_view name);
+
+/// Projections of latent attention up to its core, and rotary positions; models/latent_attention.cpp.
+std::vector<LayerPiece> latent_projections(const Architecture& architecture, const LayerShape& shape);
 
 /// The routed (and shared) experts of one layer; models/expert_tasks.cpp.
 std::vector<LayerPiece> expert_pieces(const Architecture& architecture, const LayerShape& shape);

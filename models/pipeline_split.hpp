@@ -10,7 +10,9 @@ namespace orrery {
 /// - Divisible: equal shares.
 /// - layers + 2 divisible: equal slots, the embedding and the head taking one each ("Llama 3", arXiv
 /// 2407.21783, 3.3.2).
+/// - With prediction layers, layers + prediction + 2 divisible: equal slots, of which the last stage gives one for each
+/// prediction layer and two for its heads (DeepSeek-V3 as Megatron-Core lays it out).
 /// - Otherwise shares differ by one; the last stage, which has the head, never holds the larger share.
-std::vector<int> pipeline_split(int layers, int virtual_stages_total);
+std::vector<int> pipeline_split(int layers, int virtual_stages_total, int prediction_layers);
 
 }  // namespace orrery

@@ -40,6 +40,7 @@ class PlanChecker {
         batch();
         pipeline();
         recomputation();
+        software();
         data();
         experts();
         return std::move(problems_);
@@ -151,11 +152,28 @@ class PlanChecker {
                 "set virtual_stages to 1, or pipeline above 1");
         }
         const std::int64_t stages = std::int64_t{plan_.pipeline} * plan_.virtual_stages;
-        if (stages > a_.layers + std::int64_t{2} || pipeline_split(a_.layers, static_cast<int>(stages)).empty()) {
+        if (stages > a_.layers + std::int64_t{2} || pipeline_split(a_.layers, static_cast<int>(stages), a_.prediction_layers).empty()) {
             add(plan_.virtual_stages > 1 ? "/parallelism/virtual_stages" : "/parallelism/pipeline",
                 "pipeline x virtual_stages = " + number_text(stages) + " stages for " + number_text(a_.layers) +
                     " layers",
                 "use a product of " + nearest_divisors(a_.layers, stages));
+        }
+    }
+
+    void software() {
+        if (spec_.recompute_modules.any() && spec_.recompute != Recompute::selective) {
+            add("/recompute_modules", "is only used with recompute \"selective\"",
+                "set recompute to selective, or leave it out");
+        }
+        if (spec_.adapter_rank > std::min(a_.hidden, a_.ffn)) {
+            add("/adapter_rank", number_text(spec_.adapter_rank) + " is more than the model's width of " +
+                                     number_text(std::min(a_.hidden, a_.ffn)),
+                "use 8 to 128");
+        }
+        if (a_.experts > 0) return;
+        if (spec_.token_dispatcher || spec_.token_drop || spec_.overlap.experts) {
+            add(spec_.token_dispatcher ? "/token_dispatcher" : spec_.token_drop ? "/token_drop" : "/overlap/experts",
+                "is for mixtures, but the model has no experts", "leave it out");
         }
     }
 
@@ -203,11 +221,11 @@ class PlanChecker {
                 number_text(plan_.expert) + " does not divide the model's " + number_text(a_.experts) + " experts",
                 "use " + nearest_divisors(a_.experts, plan_.expert));
         }
-        const std::int64_t replicas = std::int64_t{plan_.data} * plan_.context;
-        if (replicas % plan_.expert != 0) {
+        const std::int64_t ranks = std::int64_t{plan_.data} * plan_.context * plan_.tensor;
+        if (ranks % plan_.expert != 0) {
             add("/parallelism/expert",
-                number_text(plan_.expert) + " does not divide data x context = " + number_text(replicas),
-                "use " + nearest_divisors(replicas, plan_.expert));
+                number_text(plan_.expert) + " does not divide tensor x context x data = " + number_text(ranks),
+                "use " + nearest_divisors(ranks, plan_.expert));
         }
         if (a_.experts_per_token < 1 || a_.experts_per_token > a_.experts || a_.expert_ffn < 1) {
             add("/model",

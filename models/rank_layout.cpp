@@ -65,9 +65,12 @@ std::vector<RankId> group_of(const Parallelism& parallelism, Axis axis, RankId r
         case Axis::data_context:
             return data_context_run(parallelism, place, 0, replicas);
         case Axis::expert: {
-            ORRERY_CHECK(replicas % parallelism.expert == 0);
-            const int position = place.context + parallelism.context * place.data;
-            return data_context_run(parallelism, place, position - position % parallelism.expert, parallelism.expert);
+            ORRERY_CHECK(parallelism.tensor * replicas % parallelism.expert == 0);
+            std::vector<RankId> group;
+            group.reserve(static_cast<std::size_t>(parallelism.expert));
+            const RankId first = rank - rank % parallelism.expert;
+            for (int i = 0; i < parallelism.expert; ++i) group.push_back(first + i);
+            return group;
         }
         case Axis::world:
             break;

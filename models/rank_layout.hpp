@@ -21,7 +21,8 @@ struct RankPlace {
 };
 
 /// Megatron's order: tensor varies fastest, then context, then data, then pipeline. Expert groups are runs of `expert`
-/// consecutive positions of data x context.
+/// consecutive ranks of a pipeline stage: experts are never split over the tensor group (Megatron-Core's expert tensor
+/// degree of 1).
 RankPlace place_of(const Parallelism& parallelism, RankId rank);
 RankId rank_at(const Parallelism& parallelism, const RankPlace& place);
 

@@ -14,13 +14,22 @@ namespace {
 /// Grows StepGraph::kinds by the layer kinds that the stages turn out to need.
 class KindTable {
   public:
-    KindTable(const Architecture& a, const LayerShape& shape, bool stops_early, std::vector<LayerGraph>& kinds)
-        : a_(a), shape_(shape), stops_early_(stops_early), kinds_(kinds) {}
+    KindTable(const Architecture& a, const LayerShape& shape, const FrameworkProfile& framework, bool stops_early,
+              std::vector<LayerGraph>& kinds)
+        : a_(a), shape_(shape), cross_entropy_bytes_(framework.cross_entropy_bytes), stops_early_(stops_early),
+          kinds_(kinds) {}
 
     int add(LayerGraph layer) {
         kinds_.push_back(std::move(layer));
         variants_.push_back(std::nullopt);
         return static_cast<int>(kinds_.size()) - 1;
+    }
+
+    /// Another use of the head's matrix.
+    int add_head_again() {
+        LayerGraph again = head_layer(a_, shape_, cross_entropy_bytes_, false);
+        again.name = "head again";
+        return add(std::move(again));
     }
 
     int find(const LayerVariant& variant) {
@@ -34,6 +43,7 @@ class KindTable {
   private:
     const Architecture& a_;
     const LayerShape& shape_;
+    double cross_entropy_bytes_;
     bool stops_early_;
     std::vector<LayerGraph>& kinds_;
     std::vector<std::optional<LayerVariant>> variants_;
@@ -53,11 +63,26 @@ bool is_recomputed_layer(const TrainingSpec& spec, int layers_before_on_rank) {
     return spec.recompute == Recompute::block && layers_before_on_rank < spec.recompute_layers;
 }
 
+/// The head, and after it each prediction layer with another use of the head.
+void append_head(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int head, Chunk& chunk) {
+    append_layer(chunk, head);
+    if (a.prediction_layers == 0) return;
+    LayerVariant variant{is_windowed(a, a.layers - 1), is_expert_layer(a, a.layers - 1),
+                         spec.recompute == Recompute::full};
+    variant.prediction = true;
+    const int layer = kinds.find(variant);
+    const int again = kinds.add_head_again();
+    for (int i = 0; i < a.prediction_layers; ++i) {
+        append_layer(chunk, layer);
+        append_layer(chunk, again);
+    }
+}
+
 void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int embedding, int head,
                  StepGraph& graph) {
     const Parallelism& plan = spec.parallelism;
     const int total = plan.pipeline * plan.virtual_stages;
-    const auto split = pipeline_split(a.layers, total);
+    const auto split = pipeline_split(a.layers, total, a.prediction_layers);
     graph.stages.resize(static_cast<std::size_t>(plan.pipeline));
     std::vector<int> layers_on_rank(static_cast<std::size_t>(plan.pipeline), 0);
     int index = 0;
@@ -70,7 +95,7 @@ void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kin
                                        is_recomputed_layer(spec, layers_on_rank[rank]++)};
             append_layer(chunk, kinds.find(variant));
         }
-        if (v == total - 1) append_layer(chunk, head);
+        if (v == total - 1) append_head(a, spec, kinds, head, chunk);
         graph.stages[rank].chunks.push_back(std::move(chunk));
     }
     ORRERY_CHECK(index == a.layers);
@@ -84,6 +109,8 @@ void count_stages(StepGraph& graph) {
                 stage.parameters += run.count * kind.parameters;
                 stage.replicated_parameters += run.count * kind.replicated_parameters;
                 stage.expert_parameters += run.count * kind.expert_parameters;
+                stage.frozen_parameters += run.count * kind.frozen_parameters;
+                if (kind.frozen_parameters > 0.0) stage.frozen_expert_parameters += run.count * kind.expert_parameters;
             }
         }
     }
@@ -100,10 +127,25 @@ void order_passes(const TrainingSpec& spec, StepGraph& graph) {
     }
 }
 
+/// Arithmetic per parameter of making a momentum matrix orthogonal: five rounds of X X^T, its square, and their product
+/// with X, by the shorter side. Liu et al., "Muon is Scalable for LLM Training", arXiv 2502.16982, section 2.
+Flop orthogonal_flop_per_parameter(const Architecture& a) {
+    constexpr double rounds = 5.0;
+    const double inner = a.experts > 0 ? a.expert_ffn : a.ffn;
+    const double shorter = std::min<double>(a.hidden, inner);
+    const double longer = std::max<double>(a.hidden, inner);
+    return Flop::from_si(rounds * (4.0 * shorter + 2.0 * shorter * shorter / longer));
+}
+
 /// Useful arithmetic of the step, and the same with every forward pass that the plan repeats.
 void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& graph) {
     const double tokens = static_cast<double>(spec.global_batch) * spec.sequence;
     graph.model_flop = tokens * model_flop_per_token(a, spec.sequence, true);
+    if (spec.adapter_rank > 0) {  // no weight gradients: 4 instead of 6 per active matrix parameter
+        double attention = 0.0;
+        for (int i = 0; i < a.layers; ++i) attention += 3.0 * attention_flop_per_token(a, i, spec.sequence, true).si();
+        graph.model_flop -= tokens * (model_flop_per_token(a, spec.sequence, true) - Flop::from_si(attention)) / 3.0;
+    }
     double repeated = 0.0;
     const bool core = spec.recompute == Recompute::selective && !spec.flash_attention;
     const double recomputed = spec.recompute == Recompute::full ? 1.0 : 0.0;
@@ -134,13 +176,14 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     const Parallelism& plan = spec.parallelism;
     const LayerShape shape = layer_shape(architecture, spec, framework);
     StepGraph graph;
-    KindTable kinds(architecture, shape, plan.fsdp, graph.kinds);
+    KindTable kinds(architecture, shape, framework, plan.fsdp, graph.kinds);
     const int embedding = kinds.add(embedding_layer(architecture, shape));
     const bool shares = architecture.tied_embeddings && plan.pipeline == 1;
     const int head = kinds.add(head_layer(architecture, shape, framework.cross_entropy_bytes, !shares));
     fill_stages(architecture, spec, kinds, embedding, head, graph);
     count_stages(graph);
     graph.micro_batches = spec.micro_batches();
+    graph.experts_per_token = architecture.experts > 0 ? architecture.experts_per_token : 0;
     order_passes(spec, graph);
     if (plan.pipeline > 1) {
         const bool split = shape.sequence_parallel || framework.pipeline_scatter_gather;
@@ -152,6 +195,7 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
         graph.tied_embedding_bytes = Bytes::from_si(framework.gradient_bytes * static_cast<double>(shape.vocabulary) *
                                                     static_cast<double>(shape.hidden));
     }
+    graph.muon_flop_per_parameter = orthogonal_flop_per_parameter(architecture);
     graph.parameters_total = count_parameters(architecture).total;
     count_flop(architecture, spec, graph);
     return graph;

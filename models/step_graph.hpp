@@ -41,7 +41,9 @@ struct LayerGraph {
     std::vector<GraphTask> backward;
     double parameters = 0;           // held by one rank after tensor (and expert) sharding, before data sharding
     double replicated_parameters = 0;  // of these, the ones not split by tensor parallelism (norms)
-    double expert_parameters = 0;    // of these, routed experts: copies exist on 1 in `expert` of data x context only
+    double expert_parameters = 0;    // of these, routed experts: copies exist on 1 in `expert` of a stage only
+    double frozen_parameters = 0;    // of these, the ones that adapters leave as they are: no gradient, no optimizer
+    bool has_experts = false;
     bool is_decoder_layer = false;   // pays the host cost of a layer
     bool is_recomputed = false;
 };
@@ -67,16 +69,20 @@ struct StageGraph {
     double parameters = 0;                 // of one rank
     double replicated_parameters = 0;
     double expert_parameters = 0;
+    double frozen_parameters = 0;
+    double frozen_expert_parameters = 0;
 };
 
 struct StepGraph {
     std::vector<LayerGraph> kinds;
     std::vector<StageGraph> stages;        // by pipeline rank
     int micro_batches = 1;
+    int experts_per_token = 0;
     Bytes boundary_message;                // one rank's message from stage to stage
     bool tied_embedding_exchange = false;  // first and last stage sum the gradient of a shared embedding
     Bytes tied_embedding_bytes;
     double parameters_total = 0;           // of the whole model
+    Flop muon_flop_per_parameter;          // of making momentum matrices orthogonal, by the model's widest matrices
     Flop model_flop;                       // useful arithmetic of the whole step, causal halved, no recomputation
     Flop hardware_flop;                    // the same with what is recomputed
 };

@@ -33,18 +33,70 @@ struct EnumTable<Recompute> {
     }};
 };
 
-enum class Optimizer : std::uint8_t { sgd, adam, adamw };
+/// Parts of a layer whose results are dropped after forward and made again in backward (Megatron-Core's
+/// --recompute-modules).
+struct RecomputeModules {
+    bool attention_core = false;
+    bool norms = false;
+    bool latent_up = false;
+    bool mlp = false;
+    bool expert_activation = false;
+    bool experts = false;
+    bool operator==(const RecomputeModules&) const = default;
+
+    [[nodiscard]] bool any() const { return *this != RecomputeModules{}; }
+    [[nodiscard]] bool meets(const RecomputeModules& other) const {
+        return (attention_core && other.attention_core) || (norms && other.norms) || (latent_up && other.latent_up) ||
+               (mlp && other.mlp) || (expert_activation && other.expert_activation) || (experts && other.experts);
+    }
+
+    static constexpr auto fields() {
+        using M = RecomputeModules;
+        return std::tuple{
+            field("attention_core", &M::attention_core, any_value, "Scores, softmax and their product with the values."),
+            field("norms", &M::norms, any_value, "Both norms of a layer."),
+            field("latent_up", &M::latent_up, any_value, "Up-projections of latent attention."),
+            field("mlp", &M::mlp, any_value, "The MLP of dense layers."),
+            field("expert_activation", &M::expert_activation, any_value, "The activation between an expert's products."),
+            field("experts", &M::experts, any_value, "Whole mixture blocks, token exchange included."),
+        };
+    }
+};
+
+/// How much of an iteration is launched as recorded graphs (CUDA graphs) instead of kernel by kernel.
+enum class LaunchGraphs : std::uint8_t { none, partial, full_iteration };
 template <>
-struct EnumTable<Optimizer> {
-    static constexpr std::array<EnumName<Optimizer>, 3> names{{
-        {Optimizer::sgd, "sgd", "stochastic gradient descent with momentum: fp32 master and one moment"},
-        {Optimizer::adam, "adam", "Adam (Kingma & Ba, arXiv 1412.6980): fp32 master and two moments"},
-        {Optimizer::adamw, "adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101)"},
+struct EnumTable<LaunchGraphs> {
+    static constexpr std::array<EnumName<LaunchGraphs>, 3> names{{
+        {LaunchGraphs::none, "none", "every kernel is launched by the host"},
+        {LaunchGraphs::partial, "partial", "attention, router and other fixed parts of a layer are graphs"},
+        {LaunchGraphs::full_iteration, "full-iteration", "one graph holds the whole step: no host time between kernels"},
     }};
 };
 
-/// Degrees of parallelism. Ranks are ordered tensor fastest, then context, expert inside data, data, pipeline slowest
-/// (Megatron's order). tensor * context * pipeline * data = devices.
+enum class TokenDispatcher : std::uint8_t { all_to_all, deep_ep, hybrid };
+template <>
+struct EnumTable<TokenDispatcher> {
+    static constexpr std::array<EnumName<TokenDispatcher>, 3> names{{
+        {TokenDispatcher::all_to_all, "all-to-all", "a library all-to-all per direction; its sizes wait for the host"},
+        {TokenDispatcher::deep_ep, "deep-ep", "kernels that send a token once per receiving rank (DeepEP, arXiv 2412.19437)"},
+        {TokenDispatcher::hybrid, "hybrid", "one copy per scale-up domain, handed out inside it (Hybrid-EP)"},
+    }};
+};
+
+enum class Optimizer : std::uint8_t { sgd, adam, adamw, muon };
+template <>
+struct EnumTable<Optimizer> {
+    static constexpr std::array<EnumName<Optimizer>, 4> names{{
+        {Optimizer::sgd, "sgd", "stochastic gradient descent with momentum: fp32 master and one moment"},
+        {Optimizer::adam, "adam", "Adam (Kingma & Ba, arXiv 1412.6980): fp32 master and two moments"},
+        {Optimizer::adamw, "adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101)"},
+        {Optimizer::muon, "muon", "momentum made orthogonal, five products a step (Liu et al., arXiv 2502.16982): fp32 master, one moment"},
+    }};
+};
+
+/// Degrees of parallelism. Ranks are ordered tensor fastest, then context, data, pipeline slowest
+/// (Megatron's order). tensor * context * pipeline * data = devices. Expert groups are runs of neighbours inside a stage.
 struct Parallelism {
     int tensor = 1;
     std::optional<bool> sequence_parallel;   // absent: on when tensor > 1
@@ -63,6 +115,8 @@ struct Parallelism {
     [[nodiscard]] bool has_sequence_parallel() const { return sequence_parallel.value_or(tensor > 1) && tensor > 1; }
     [[nodiscard]] bool shards_parameters() const { return fsdp || zero == 3; }
     [[nodiscard]] int shard_ranks() const { return shard > 0 ? shard : data * context; }
+    [[nodiscard]] int expert_replicas() const { return tensor * context * data / expert; }
+    [[nodiscard]] int expert_shard_ranks() const { return shard_ranks() * tensor > expert ? shard_ranks() * tensor / expert : 1; }
 
     static constexpr auto fields() {
         using P = Parallelism;
@@ -73,7 +127,7 @@ struct Parallelism {
             field("context", &P::context, count, "Context parallel degree: the sequence is split, keys go around a ring."),
             field("pipeline", &P::pipeline, count, "Pipeline stages."),
             field("data", &P::data, count, "Data parallel replicas."),
-            field("expert", &P::expert, count, "Expert parallel degree, taken out of data parallelism."),
+            field("expert", &P::expert, count, "Expert parallel degree, taken out of tensor x context x data."),
             field("virtual_stages", &P::virtual_stages, count, "Model chunks per pipeline rank (interleaved schedule)."),
             field("schedule", &P::schedule, any_value, "Pipeline schedule; see `orrery list schedules`."),
             field("zero", &P::zero, {0.0, 3.0}, "ZeRO stage (Rajbhandari et al., arXiv 1910.02054)."),
@@ -89,6 +143,7 @@ struct OverlapSwitches {
     std::optional<bool> gradients;  // data-parallel reduction behind the last backward passes
     std::optional<bool> parameters; // gathers behind the first forward passes
     std::optional<bool> pipeline;   // sends and receives behind compute
+    std::optional<bool> experts;    // token exchanges of experts behind another micro-batch's compute
     bool operator==(const OverlapSwitches&) const = default;
     static constexpr auto fields() {
         using O = OverlapSwitches;
@@ -97,6 +152,7 @@ struct OverlapSwitches {
             field("gradients", &O::gradients, any_value, "Hide the gradient reduction behind backward; absent: as the framework."),
             field("parameters", &O::parameters, any_value, "Hide parameter gathers behind forward; absent: as the framework."),
             field("pipeline", &O::pipeline, any_value, "Hide stage-to-stage messages; absent: as the framework."),
+            field("experts", &O::experts, any_value, "Hide the experts' token exchanges behind other compute; absent: no."),
         };
     }
 };
@@ -111,6 +167,11 @@ struct TrainingSpec {
     Optimizer optimizer = Optimizer::adamw;
     Recompute recompute = Recompute::none;
     int recompute_layers = 0;
+    RecomputeModules recompute_modules;      // of `selective`; none named: the attention core, unless it is fused
+    LaunchGraphs launch_graphs = LaunchGraphs::none;
+    std::optional<TokenDispatcher> token_dispatcher;  // absent: hybrid in scale-up domains beyond a node, else all-to-all
+    bool token_drop = false;                 // experts have a fixed capacity; what exceeds it is dropped
+    int adapter_rank = 0;                    // low-rank adapters (LoRA) are trained, the model is frozen; 0: all is trained
     std::string framework;                   // profile; empty: megatron-core, or pytorch-fsdp when fsdp is set
     Parallelism parallelism;
     OverlapSwitches overlap;
@@ -130,6 +191,14 @@ struct TrainingSpec {
             field("optimizer", &T::optimizer, any_value, "Optimizer: sets state bytes and the cost of its step."),
             field("recompute", &T::recompute, any_value, "Activation recomputation."),
             field("recompute_layers", &T::recompute_layers, non_negative, "Layers per stage to recompute, with `block`."),
+            field("recompute_modules", &T::recompute_modules, any_value,
+                  "With `selective`: which parts of a layer; none: the attention core, where it is not fused."),
+            field("launch_graphs", &T::launch_graphs, any_value, "What is launched as recorded graphs."),
+            field("token_dispatcher", &T::token_dispatcher, any_value,
+                  "How tokens reach their experts; absent: hybrid in a rack-scale domain, else all-to-all."),
+            field("token_drop", &T::token_drop, any_value, "Experts have a fixed capacity, so sizes are known ahead."),
+            field("adapter_rank", &T::adapter_rank, non_negative,
+                  "Rank of LoRA adapters (Hu et al., arXiv 2106.09685); the model itself is frozen. 0: all is trained."),
             field("framework", &T::framework, any_value, "Software profile; see `orrery list frameworks`."),
             field("parallelism", &T::parallelism, any_value, "How the work is spread over devices."),
             field("overlap", &T::overlap, any_value, "What is hidden behind what, where not as the framework does."),

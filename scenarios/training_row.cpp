@@ -2,10 +2,10 @@
 #include "scenarios/training_row.hpp"
 
 #include "scenarios/catalog.hpp"
+#include "scenarios/training_row_model.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <optional>
 #include <sstream>
@@ -42,39 +42,6 @@ constexpr std::array<AcceleratorName, 19> accelerator_names{{
     {"gaudi", "2", "gaudi2", ""},
 }};
 
-class Row {
-  public:
-    explicit Row(const Json& row) : row_(row) {}
-    [[nodiscard]] std::optional<double> number(const char* key) const {
-        const auto found = row_.find(key);
-        if (found == row_.end() || !found->is_number()) return std::nullopt;
-        return found->get<double>();
-    }
-    [[nodiscard]] std::optional<int> integer(const char* key) const {
-        const auto value = number(key);
-        if (!value || *value < 0 || *value > 1e9) return std::nullopt;
-        return static_cast<int>(*value);
-    }
-    [[nodiscard]] std::string text(const char* key) const {
-        const auto found = row_.find(key);
-        return found != row_.end() && found->is_string() ? found->get<std::string>() : std::string();
-    }
-    [[nodiscard]] std::string lower(const char* key) const {
-        std::string value = text(key);
-        std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        return value;
-    }
-    [[nodiscard]] std::optional<bool> flag(const char* key) const {
-        const auto found = row_.find(key);
-        if (found == row_.end() || !found->is_boolean()) return std::nullopt;
-        return found->get<bool>();
-    }
-    [[nodiscard]] bool says(const char* key, std::string_view part) const { return lower(key).find(part) != std::string::npos; }
-
-  private:
-    const Json& row_;
-};
-
 Problem not_whole(const std::string& reason) { return {"row", reason, "complete the row"}; }
 
 const AcceleratorName* accelerator_of(const Row& row) {
@@ -86,8 +53,6 @@ const AcceleratorName* accelerator_of(const Row& row) {
     }
     return nullptr;
 }
-
-bool is_jax(const Row& row) { return row.says("framework", "jax") || row.says("framework", "maxtext") || row.says("framework", "paxml"); }
 
 std::string framework_of(const Row& row, bool sharded) {
     if (is_jax(row)) return "jax-xla";
@@ -122,44 +87,11 @@ std::optional<std::string> excluded(const Row& row) {
     for (const std::string_view mark : {"exclude:", "outlier", "inconsistent", "look swapped", "size not given"}) {
         if (row.says("notes", mark)) return "the row's own notes call it defective";
     }
-    if (row.says("attention", "mla")) return "latent attention is not in this version";
-    if (row.number("n_experts").value_or(0) > 1 || row.says("family", "moe")) return "mixture of experts is not in this version";
-    if (row.says("task", "lora")) return "adapter fine-tuning is not in this version";
     if (is_jax(row) && row.text("recompute").empty()) return "recomputation not stated and the framework has no default";
     for (const char* key : {"n_layers", "d_model", "n_heads", "vocab", "seq_len", "n_accel", "global_batch"}) {
         if (!row.number(key)) return std::string(key) + " is absent";
     }
     return std::nullopt;
-}
-
-Architecture architecture_of(const Row& row) {
-    Architecture a;
-    a.name = row.text("model");
-    a.layers = *row.integer("n_layers");
-    a.hidden = *row.integer("d_model");
-    a.heads = *row.integer("n_heads");
-    a.kv_heads = row.integer("n_kv_heads").value_or(a.heads);
-    a.head_size = row.integer("d_head").value_or(a.hidden / std::max(1, a.heads));
-    a.ffn = row.integer("d_ff").value_or(4 * a.hidden);
-    a.vocabulary = *row.integer("vocab");
-    a.activation = row.says("activation", "swiglu") ? Activation::swiglu : row.says("activation", "geglu") ? Activation::geglu : Activation::gelu;
-    const bool gated = is_gated(a.activation);
-    a.positions = gated ? Positions::rotary : Positions::learned;
-    a.positions_max = gated ? 0 : *row.integer("seq_len");
-    a.norm = gated ? Norm::rms_norm : Norm::layer_norm;
-    a.attention_bias = a.linear_bias = !gated;
-    a.tied_embeddings = row.flag("tied_embeddings").value_or(!gated);
-    return a;
-}
-
-Recompute recompute_of(const Row& row, int& layers) {
-    const std::string text = row.lower("recompute");
-    if (text.empty() || text == "none") return Recompute::none;
-    if (text.rfind("full-block:", 0) == 0) {
-        layers = std::atoi(text.c_str() + 11);
-        return Recompute::block;
-    }
-    return text.rfind("full", 0) == 0 ? Recompute::full : Recompute::selective;
 }
 
 /// Degrees, or the reason why they are not fixed.
@@ -174,6 +106,9 @@ Result<Parallelism> parallelism_of(const Row& row) {
     p.pipeline = std::max(1, pipeline.value_or(1));
     p.context = std::max(1, row.integer("cp").value_or(1));
     p.sequence_parallel = row.flag("sp");
+    const bool has_experts = row.number("n_experts").value_or(0.0) > 1.0;
+    if (has_experts && !row.integer("ep") && !sharded) return not_whole("ep is absent and no sharding is stated");
+    p.expert = has_experts ? std::max(1, row.integer("ep").value_or(1)) : 1;
     const int replica = p.tensor * p.pipeline * p.context;
     if (devices % replica != 0) return not_whole("tp pp cp does not divide n_accel");
     p.data = devices / replica;
@@ -257,7 +192,6 @@ TrainingSpec spec_of(const Row& row, const Parallelism& parallelism, DataType pr
     spec.global_batch = *row.integer("global_batch");
     spec.precision = precision;
     spec.flash_attention = row.flag("flash_attention").value_or(true);
-    spec.recompute = recompute_of(row, spec.recompute_layers);
     spec.parallelism = parallelism;
     spec.framework = framework_of(row, parallelism.shards_parameters());
     return spec;
@@ -322,7 +256,8 @@ Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalo
     prepared.source = row.text("source_id");
     prepared.measured_step_s = *step;
     prepared.cluster = std::move(cluster).value();
-    const TrainingSpec spec = spec_of(row, *parallelism, *precision);
+    TrainingSpec spec = spec_of(row, *parallelism, *precision);
+    prepared.note = read_software(row, spec);
     const Result<FrameworkProfile> framework = catalog.framework(spec.framework);
     if (!framework) return framework.problems();
     for (const int micro_batch : micro_batches_of(row, spec)) {

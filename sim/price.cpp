@@ -3,6 +3,7 @@
 
 #include "hardware/training_time.hpp"
 #include "sim/block_time.hpp"
+#include "sim/price_experts.hpp"
 
 #include <algorithm>
 #include <array>
@@ -26,14 +27,29 @@ constexpr double ring_residue = 0.05;
 constexpr Seconds ring_step_latency = 20.0_us;
 // Synchronous steps wait for the slowest of n devices: 0.00066 per doubling beyond 8, from published weak scaling, 2026-11.
 constexpr double scale_penalty = 0.00066;
+// Square-ish bf16 products of a few thousand rows reach about this share of the datasheet's peak.
+constexpr double muon_efficiency = 0.6;
 constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
+
+/// What a rank holds, by who has copies of it: all of data x context, or 1 in `expert` of a stage's ranks.
+struct Holding {
+    double dense = 0.0;
+    double experts = 0.0;
+    [[nodiscard]] double total() const { return dense + experts; }
+};
 
 /// One kind of layer, priced: its instructions each way and what a rank holds of it.
 struct PricedLayer {
     std::vector<Instruction> forward;
     std::vector<Instruction> backward;
-    double parameters = 0.0;
+    Holding held;
+    Holding trained;
 };
+
+Holding trained_part(double parameters, double experts, double frozen, double frozen_experts) {
+    const double trained_experts = experts - frozen_experts;
+    return {parameters - frozen - trained_experts, trained_experts};
+}
 
 class Pricer {
   public:
@@ -51,6 +67,7 @@ class Pricer {
     StepProgram price() {
         program_.parallelism = spec_.parallelism;
         program_.micro_batches = graph_.micro_batches;
+        dispatcher_ = dispatcher_of(spec_, cluster_.fabric.domain, cluster_.node.devices);
         if (framework_.contention > 0.0) program_.contention = framework_.contention / (1.0 - framework_.contention);
         price_boundary();
         for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
@@ -65,6 +82,7 @@ class Pricer {
     const TrainingSpec& spec_;
     const FrameworkProfile& framework_;
     TrainingKernels kernels_;
+    TokenDispatcher dispatcher_ = TokenDispatcher::all_to_all;
     StepProgram program_;
     std::vector<PricedLayer> layers_;
     std::map<std::pair<bool, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
@@ -131,13 +149,30 @@ class Pricer {
                 exchange.exposed = std::min(shown / exchange.idle, 1.0);
                 break;
             }
-            case Axis::expert: exchange.part = TimePart::expert_comm; break;
+            case Axis::expert:
+                exchange.part = TimePart::expert_comm;
+                exchange.collective.size = task.collective.size * sent_share(graph_.experts_per_token, shape(task.axis));
+                exchange.idle = idle_price(exchange.collective, task.axis) * framework_.expert_exchange_slowdown;
+                if (spec_.overlap.experts == std::optional(true)) exchange.exposed = framework_.expert_exposed_overlapped;
+                break;
             case Axis::data:
             case Axis::data_context:
             case Axis::world: exchange.part = TimePart::data_comm; break;
             case Axis::pipeline: exchange.part = TimePart::pipeline_comm; break;
         }
         return exchange;
+    }
+
+    /// A windowed kernel does whole tiles and loads what it barely uses: it costs the share of full attention that the
+    /// isolated kernels show, not the share of its pairs.
+    [[nodiscard]] Seconds kernel_time(const Work& work, const TrainingKernels& kernels) const {
+        const auto* attention = std::get_if<Attention>(&work);
+        if (attention == nullptr || attention->window <= 0) return training_time(cluster_.device, work, kernels);
+        Attention full = *attention;
+        full.window = 0;
+        full.causal_imbalance = 1.0;
+        const double share = execution_time(cluster_.device, work) / execution_time(cluster_.device, full);
+        return std::max(training_time(cluster_.device, work, kernels), training_time(cluster_.device, full, kernels) * std::min(share, 1.0));
     }
 
     std::vector<Instruction> price_tasks(const std::vector<GraphTask>& tasks, bool backward) {
@@ -148,14 +183,16 @@ class Pricer {
         for (const GraphTask& task : tasks) {  // a ring runs beside the attention it feeds, whichever is listed first
             const auto* compute = std::get_if<ComputeTask>(&task.action);
             if (compute != nullptr && compute->part == OperatorClass::attention) {
-                attention += training_time(cluster_.device, compute->work, kernels);
+                attention += kernel_time(compute->work, kernels);
             }
         }
         for (const GraphTask& task : tasks) {
             if (const auto* compute = std::get_if<ComputeTask>(&task.action)) {
                 const TimePart part = compute->part == OperatorClass::optimizer ? TimePart::optimizer : TimePart::compute;
                 kernels.streaming_efficiency = compute->part == OperatorClass::cast ? 1.0 : framework_.streaming_efficiency;
-                append_compute(code, training_time(cluster_.device, compute->work, kernels), part);
+                Seconds time = kernel_time(compute->work, kernels);
+                if (std::holds_alternative<GroupedMatrixMultiply>(compute->work)) time = time * grouped_slowdown(spec_, framework_);
+                append_compute(code, time, part);
             } else {
                 const Exchange exchange = price_exchange(std::get<ExchangeTask>(task.action), attention);
                 if (exchange.idle > Seconds{}) code.push_back({Op::exchange, exchange.part, add_exchange(exchange), {}});
@@ -168,24 +205,31 @@ class Pricer {
         return block_time(program_, code).total;
     }
 
-    /// Adds what the host's launches cost where kernels are too short to hide them.
+    /// Adds what the host costs: launches where kernels are too short to hide them, waits for the experts' sizes.
     void add_host_time(const LayerGraph& kind, PricedLayer& layer) const {
         if (!kind.is_decoder_layer) return;
+        const double left = host_share(spec_, framework_);
         const Seconds tensor = spec_.parallelism.tensor > 1 ? framework_.host_tensor_parallel : Seconds{};
-        const Seconds forward = framework_.host_forward + tensor;
-        Seconds backward = framework_.host_backward + tensor;
+        const Seconds forward = left * (framework_.host_forward + tensor);
+        Seconds backward = left * (framework_.host_backward + tensor);
         if (kind.is_recomputed) backward += forward * framework_.host_recompute_factor;
         const Seconds host = forward + backward;
-        if (host <= Seconds{}) return;
         const Seconds gpu = own_time(layer.forward) + own_time(layer.backward);
-        const double ratio = gpu / host;
-        const Seconds extra = host * (std::pow(1.0 + std::pow(ratio, host_norm), 1.0 / host_norm) - ratio);
-        append_compute(layer.forward, extra * (forward / host), TimePart::other);
-        append_compute(layer.backward, extra * (backward / host), TimePart::other);
+        Seconds time = gpu;
+        if (host > Seconds{}) time = host * std::pow(1.0 + std::pow(gpu / host, host_norm), 1.0 / host_norm);
+        if (kind.has_experts) time = with_expert_waits(time, host, spec_, framework_, dispatcher_);
+        const double share = host > Seconds{} ? forward / host : 0.5;
+        append_compute(layer.forward, (time - gpu) * share, TimePart::other);
+        append_compute(layer.backward, (time - gpu) * (1.0 - share), TimePart::other);
     }
 
     PricedLayer price_layer(const LayerGraph& kind) {
-        PricedLayer layer{price_tasks(kind.forward, false), price_tasks(kind.backward, true), kind.parameters};
+        PricedLayer layer;
+        layer.forward = price_tasks(kind.forward, false);
+        layer.backward = price_tasks(kind.backward, true);
+        layer.held = {kind.parameters - kind.expert_parameters, kind.expert_parameters};
+        layer.trained = trained_part(kind.parameters, kind.expert_parameters, kind.frozen_parameters,
+                                     kind.frozen_parameters > 0.0 ? kind.expert_parameters : 0.0);
         add_host_time(kind, layer);
         return layer;
     }
@@ -223,9 +267,10 @@ class Pricer {
         return code;
     }
 
-    Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type) {
-        GroupShape group = shape(Axis::data_context);
-        const int shards = spec_.parallelism.shard_ranks();
+    /// An exchange among the ranks that hold copies of the same parameters, or the shards of one copy.
+    Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) {
+        GroupShape group = experts ? expert_replica_shape(spec_.parallelism, cluster_.fabric.domain) : shape(Axis::data_context);
+        const int shards = shard_ranks(experts);
         if (shards < group.ranks) {  // HSDP: a run of consecutive replicas holds one copy
             group.domains = std::max(1, group.domains * shards / group.ranks);
             group.ranks = shards;
@@ -236,12 +281,17 @@ class Pricer {
         return {{kind, size, type}, Axis::data_context, 1.0, TimePart::data_comm, idle};
     }
 
+    [[nodiscard]] int shard_ranks(bool experts) const {
+        return experts ? spec_.parallelism.expert_shard_ranks() : spec_.parallelism.shard_ranks();
+    }
+
     /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the root.
     struct ShardedChunk {
         std::vector<Instruction> before;   // of the root, ahead of the units
         std::vector<int> units;
         std::vector<Instruction> after;
-        double root_parameters = 0.0;
+        Holding root;
+        Holding root_trained;
     };
 
     ShardedChunk take_apart(const Chunk& chunk, bool backward) const {
@@ -253,7 +303,8 @@ class Pricer {
                     parts.units.push_back(run.kind);
                     continue;
                 }
-                parts.root_parameters += layers_[kind].parameters;
+                parts.root.dense += layers_[kind].held.dense;
+                parts.root_trained.dense += layers_[kind].trained.dense;
                 append(parts.units.empty() ? parts.before : parts.after, backward ? layers_[kind].backward : layers_[kind].forward);
             }
         }
@@ -264,20 +315,25 @@ class Pricer {
         return parts;
     }
 
-    std::int32_t gather(double parameters, double exposed = 1.0) {
-        Exchange exchange = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16);
-        exchange.exposed = exposed;
-        return add_exchange(exchange);
+    /// One exchange per kind of copy, dense first.
+    void add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding, double exposed = 1.0) {
+        const double bytes = kind == CollectiveKind::all_gather ? weight_bytes : framework_.gradient_bytes;
+        for (const bool experts : {false, true}) {
+            const double parameters = experts ? holding.experts : holding.dense;
+            if (parameters <= 0.0 || shard_ranks(experts) == 1) continue;
+            Exchange exchange = data_exchange(kind, Bytes::from_si(parameters * bytes), DataType::bf16, experts);
+            exchange.exposed = exposed;
+            code.push_back({op, TimePart::data_comm, add_exchange(exchange), {}});
+        }
     }
 
-    std::int32_t scatter(double parameters, double exposed = 1.0) {
-        Exchange exchange = data_exchange(CollectiveKind::reduce_scatter,
-                                          Bytes::from_si(parameters * framework_.gradient_bytes), DataType::bf16);
-        exchange.exposed = exposed;
-        return add_exchange(exchange);
+    void gather(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0) {
+        add_sharded(code, op, CollectiveKind::all_gather, holding, exposed);
     }
 
-    static Instruction exchange_code(Op op, std::int32_t exchange) { return {op, TimePart::data_comm, exchange, {}}; }
+    void scatter(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0) {
+        add_sharded(code, op, CollectiveKind::reduce_scatter, holding, exposed);
+    }
 
     /// Fully sharded, by what the framework can hide: with full overlap gathers run one unit ahead of compute and scatters
     /// follow it, both beside it on the communication stream, and only the root's own are seen; with less, each exchange
@@ -286,29 +342,29 @@ class Pricer {
         const ShardedChunk parts = take_apart(chunk, backward);
         const bool gathers = !backward || spec_.parallelism.zero != 2;  // ZeRO-2 keeps what the forward pass gathered
         std::vector<Instruction> code;
-        if (!backward && parts.root_parameters > 0.0) code.push_back(exchange_code(Op::exchange, gather(parts.root_parameters)));
+        if (!backward) gather(code, Op::exchange, parts.root);
         if (framework_.gradient_overlap >= 1.0) {
             append_prefetched(code, parts, backward, gathers);
         } else {
             append_unhidden(code, parts, backward, gathers);
         }
-        if (backward && parts.root_parameters > 0.0) code.push_back(exchange_code(Op::exchange, scatter(parts.root_parameters)));
+        if (backward) scatter(code, Op::exchange, parts.root_trained);
         return code;
     }
 
     void append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
         const auto unit = [&](std::size_t i) -> const PricedLayer& { return layers_[static_cast<std::size_t>(parts.units[i])]; };
-        if (gathers && !parts.units.empty()) code.push_back(exchange_code(Op::start, gather(unit(0).parameters)));
+        if (gathers && !parts.units.empty()) gather(code, Op::start, unit(0).held);
         append(code, parts.before);
         for (std::size_t i = 0; i < parts.units.size(); ++i) {
-            if (gathers) code.push_back(exchange_code(Op::wait, gather(unit(i).parameters)));
-            if (gathers && i + 1 < parts.units.size()) code.push_back(exchange_code(Op::start, gather(unit(i + 1).parameters)));
+            if (gathers) gather(code, Op::wait, unit(i).held);
+            if (gathers && i + 1 < parts.units.size()) gather(code, Op::start, unit(i + 1).held);
             append(code, backward ? unit(i).backward : unit(i).forward);
-            if (backward) code.push_back(exchange_code(Op::start, scatter(unit(i).parameters)));
+            if (backward) scatter(code, Op::start, unit(i).trained);
         }
         append(code, parts.after);
         // The stream is serial: when the last scatter is done, all are.
-        if (backward && !parts.units.empty()) code.push_back(exchange_code(Op::wait, scatter(unit(parts.units.size() - 1).parameters)));
+        if (backward && !parts.units.empty()) scatter(code, Op::wait, unit(parts.units.size() - 1).trained);
     }
 
     void append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
@@ -316,9 +372,9 @@ class Pricer {
         append(code, parts.before);
         for (const int kind : parts.units) {
             const PricedLayer& layer = layers_[static_cast<std::size_t>(kind)];
-            if (gathers) code.push_back(exchange_code(Op::exchange, gather(layer.parameters, exposed)));
+            if (gathers) gather(code, Op::exchange, layer.held, exposed);
             append(code, backward ? layer.backward : layer.forward);
-            if (backward) code.push_back(exchange_code(Op::exchange, scatter(layer.parameters, exposed)));
+            if (backward) scatter(code, Op::exchange, layer.trained, exposed);
         }
         append(code, parts.after);
     }
@@ -330,34 +386,44 @@ class Pricer {
         return std::clamp((idle - beside) / idle, smallest, 1.0);
     }
 
-    void add_data_exchanges(const StageGraph& stage, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
+    void add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
                             std::vector<Instruction>& epilogue) {
-        const int replicas = spec_.parallelism.data * spec_.parallelism.context;
-        if (replicas == 1 || spec_.parallelism.shards_parameters()) return;
-        const bool sharded = spec_.parallelism.zero >= 1 && !framework_.reduces_by_all_reduce;
-        Exchange reduce = data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
-                                        Bytes::from_si(stage.parameters * framework_.gradient_bytes),
-                                        framework_.gradient_bytes > 2.0 ? DataType::fp32 : DataType::bf16);
+        const Parallelism& plan = spec_.parallelism;
+        if (plan.shards_parameters()) return;
+        const bool sharded = plan.zero >= 1 && !framework_.reduces_by_all_reduce;
         const bool hide_gradients = spec_.overlap.gradients.value_or(true);
-        reduce.exposed = exposed_share(reduce.idle, hide_gradients ? framework_.gradient_overlap * backward : Seconds{},
-                                       stage.parameters, replicas);
-        epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
-        if (!sharded) return;
-        Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(stage.parameters * weight_bytes), DataType::bf16);
         const bool hide_parameters = spec_.overlap.parameters.value_or(true);
-        gather.exposed = exposed_share(gather.idle, hide_parameters ? framework_.parameter_overlap * forward : Seconds{},
-                                       stage.parameters, replicas);
-        prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
+        const DataType gradient_type = framework_.gradient_bytes > 2.0 ? DataType::fp32 : DataType::bf16;
+        for (const bool experts : {false, true}) {
+            const double parameters = experts ? trained.experts : trained.dense;
+            const int replicas = experts ? plan.expert_replicas() : plan.data * plan.context;
+            if (replicas == 1 || parameters <= 0.0) continue;
+            const double share = parameters / trained.total();  // of the passes, that hides this part
+            Exchange reduce = data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
+                                            Bytes::from_si(parameters * framework_.gradient_bytes), gradient_type, experts);
+            reduce.exposed = exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
+                                           parameters, replicas);
+            epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
+            if (!sharded) continue;
+            Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16, experts);
+            gather.exposed = exposed_share(gather.idle, hide_parameters ? share * framework_.parameter_overlap * forward : Seconds{},
+                                           parameters, replicas);
+            prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
+        }
     }
 
-    void add_optimizer(const StageGraph& stage, std::vector<Instruction>& epilogue) const {
+    void add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const {
         const Parallelism& p = spec_.parallelism;
         const bool sharded = p.zero >= 1 || p.fsdp;
-        const double owned = sharded ? stage.parameters / p.shard_ranks() : stage.parameters;
+        const double owned = sharded ? trained.dense / shard_ranks(false) + trained.experts / shard_ranks(true) : trained.total();
         double bytes = owned * framework_.optimizer_bytes;
-        if (!p.shards_parameters()) bytes += 8.0 * stage.parameters;  // gradient norm and cast of the local copy
+        if (!p.shards_parameters()) bytes += 8.0 * trained.total();  // gradient norm and cast of the local copy
         append_compute(epilogue, Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
                        TimePart::optimizer);
+        if (spec_.optimizer == Optimizer::muon) {
+            const Flop flop = owned * graph_.muon_flop_per_parameter;
+            append_compute(epilogue, flop / (cluster_.device.peak(DataType::bf16) * muon_efficiency), TimePart::optimizer);
+        }
         append_compute(epilogue, framework_.fixed, TimePart::other);
     }
 
@@ -376,13 +442,15 @@ class Pricer {
         }
         std::vector<Instruction> prologue;
         std::vector<Instruction> epilogue;
-        add_data_exchanges(stage, once[0], once[1], prologue, epilogue);
+        const Holding trained = trained_part(stage.parameters, stage.expert_parameters, stage.frozen_parameters,
+                                             stage.frozen_expert_parameters);
+        add_data_exchanges(trained, once[0], once[1], prologue, epilogue);
         const bool holds_tied = graph_.tied_embedding_exchange && (index == 0 || index + 1 == graph_.stages.size());
         if (holds_tied && graph_.stages.size() > 1) {
             const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
             append_compute(epilogue, idle_price(sum, Axis::pipeline), TimePart::data_comm);
         }
-        add_optimizer(stage, epilogue);
+        add_optimizer(trained, epilogue);
         if (!prologue.empty()) program.prologue = add_block("parameter gather", std::move(prologue));
         program.epilogue = add_block("optimizer", std::move(epilogue));
         program_.stages.push_back(std::move(program));
@@ -399,28 +467,6 @@ class Pricer {
 };
 
 }  // namespace
-
-GroupShape shape_along(const Parallelism& p, Axis axis, int domain) {
-    int size = 1;
-    int stride = 1;
-    switch (axis) {
-        case Axis::tensor: size = p.tensor; break;
-        case Axis::context: size = p.context; stride = p.tensor; break;
-        case Axis::data: size = p.data; stride = p.tensor * p.context; break;
-        case Axis::data_context: size = p.data * p.context; stride = p.tensor; break;
-        case Axis::expert: size = p.expert; stride = p.tensor; break;
-        case Axis::pipeline: size = 2; stride = p.tensor * p.context * p.data; break;
-        case Axis::world: size = p.devices(); break;
-    }
-    GroupShape shape;
-    shape.ranks = size;
-    shape.per_domain = std::clamp(domain / stride, 1, size);
-    shape.domains = (size + shape.per_domain - 1) / shape.per_domain;
-    // Whoever shares a domain with a member runs the same exchange in a group of its own.
-    const int occupied = std::min(domain, p.devices());
-    shape.per_node_peers = shape.domains > 1 ? std::max(1, occupied / shape.per_domain) : 1;
-    return shape;
-}
 
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                        const FrameworkProfile& framework) {

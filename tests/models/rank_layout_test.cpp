@@ -94,11 +94,11 @@ TEST_CASE("Megatron's example of 16 ranks with tensor 2 and pipeline 4 has its d
     CHECK(group_of(p, Axis::data, 4) == std::vector<RankId>{4, 6});
 }
 
-TEST_CASE("expert groups are runs of neighbours in data x context", "[models][layout]") {
-    // Method: by hand; tensor 2, context 2, data 4: positions step by 2 ranks, groups of 4 positions.
+TEST_CASE("expert groups are runs of neighbours in a stage", "[models][layout]") {
+    // Method: by hand; tensor 2, context 2, data 4: 16 ranks in groups of 4.
     const Parallelism p = grid(2, 2, 4, 1, 4);
-    CHECK(group_of(p, Axis::expert, 0) == std::vector<RankId>{0, 2, 4, 6});
-    CHECK(group_of(p, Axis::expert, 7) == std::vector<RankId>{1, 3, 5, 7});
-    CHECK(group_of(p, Axis::expert, 8) == std::vector<RankId>{8, 10, 12, 14});
+    CHECK(group_of(p, Axis::expert, 0) == std::vector<RankId>{0, 1, 2, 3});
+    CHECK(group_of(p, Axis::expert, 7) == std::vector<RankId>{4, 5, 6, 7});
+    CHECK(group_of(p, Axis::expert, 8) == std::vector<RankId>{8, 9, 10, 11});
     CHECK(group_of(p, Axis::data_context, 1) == std::vector<RankId>{1, 3, 5, 7, 9, 11, 13, 15});
 }

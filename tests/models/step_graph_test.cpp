@@ -592,7 +592,7 @@ TEST_CASE("experts that do not divide are named", "[models][graph]") {
     s.parallelism.expert = 3;
     CHECK(mentions(problems_of(a, s), "/workload/parallelism/expert", "8 experts", "2 or 4"));
     s.parallelism.expert = 4;
-    CHECK(mentions(problems_of(a, s), "/workload/parallelism/expert", "data x context = 6", "3 or 6"));
+    CHECK(mentions(problems_of(a, s), "/workload/parallelism/expert", "tensor x context x data = 6", "3 or 6"));
     s.parallelism.expert = 2;
     a.experts_per_token = 0;
     CHECK(mentions(problems_of(a, s), "/workload/model", "8 experts, but 0", "from 1"));
