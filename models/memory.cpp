@@ -94,6 +94,8 @@ int communicators(const Parallelism& plan) {
     return plan.devices() > 1 ? groups : 0;
 }
 
+}  // namespace
+
 MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,
                                 const FrameworkProfile& framework, const StepGraph& graph, int index) {
     const StageGraph& stage = graph.stages[static_cast<std::size_t>(index)];
@@ -101,7 +103,7 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     const StateBytes bytes = state_bytes(spec, framework);
     const double dense = stage.parameters - stage.expert_parameters;
     const StateShards shards = state_shards(plan, plan.shard_ranks());
-    const StateShards expert_shards = state_shards(plan, std::max(plan.shard_ranks() / plan.expert, 1));
+    const StateShards expert_shards = state_shards(plan, plan.expert_shard_ranks());
     const auto part = [&](double per_parameter, double StateShards::*shard) {
         return Bytes::from_si(per_parameter * (dense / shards.*shard + stage.expert_parameters / expert_shards.*shard));
     };
@@ -116,12 +118,11 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     memory.weights += peak.weights;
     memory.gradients += peak.gradients;
     memory.activations = peak.activations;
+    memory.fragmentation = fragmentation * memory.activations;
     memory.other = process_context + static_cast<double>(communicators(plan)) * communicator_buffers +
-                   fragmentation * memory.activations;
+                   memory.fragmentation;
     return memory;
 }
-
-}  // namespace
 
 MemoryBreakdown memory_of(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework,
                           const StepGraph& graph) {

@@ -13,11 +13,16 @@ struct MemoryBreakdown {
     Bytes activations;     // at the moment of the peak, all micro-batches in flight
     Bytes other;           // context, communicators, buffers, fragmentation
     int stage = 0;         // the pipeline rank that needs most
+    Bytes fragmentation;   // of `other`: held by the allocator, unusable
     [[nodiscard]] Bytes total() const { return weights + gradients + optimizer + activations + other; }
     bool operator==(const MemoryBreakdown&) const = default;
 };
 
 MemoryBreakdown memory_of(const Architecture& architecture, const TrainingSpec& spec,
                           const FrameworkProfile& framework, const StepGraph& graph);
+
+/// The same of pipeline rank `stage` of the graph.
+MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,
+                                const FrameworkProfile& framework, const StepGraph& graph, int stage);
 
 }  // namespace orrery

@@ -14,30 +14,73 @@ namespace {
 
 constexpr std::size_t worst_rows_shown = 10;
 
-std::string statistics_line(const std::string& name, const std::vector<Comparison>& comparisons) {
+constexpr std::size_t source_width = 60;
+
+std::string statistics_line(const std::string& name, std::size_t rows, const std::vector<Comparison>& comparisons) {
     const ErrorStatistics s = error_statistics(comparisons);
-    return fmt::format("{:<34} {:>6} {:>7.1f} {:>8.1f} {:>7.1f} {:>+7.1f}\n", name, s.rows, 100 * s.mape, 100 * s.median_ape,
-                       100 * s.p90_ape, 100 * s.bias);
+    if (comparisons.empty()) return fmt::format("{:<{}} {:>6} {:>9}\n", name, source_width, rows, 0);
+    return fmt::format("{:<{}} {:>6} {:>9} {:>7.1f} {:>8.1f} {:>7.1f} {:>+7.1f}\n", name, source_width, rows, s.rows,
+                       100 * s.mape, 100 * s.median_ape, 100 * s.p90_ape, 100 * s.bias);
 }
 
-std::string validation_text(const ValidationReport& report) {
-    std::string text = fmt::format("{} of {} rows predicted; errors of predicted / measured - 1 in %\n\n", report.results.size(),
-                                   report.rows);
-    text += fmt::format("{:<34} {:>6} {:>7} {:>8} {:>7} {:>7}\n", "source", "rows", "mean", "median", "p90", "bias");
-    std::map<std::string, std::vector<Comparison>> by_source;
-    for (const Comparison& one : report.results) by_source[one.source].push_back(one);
-    for (const auto& [source, comparisons] : by_source) text += statistics_line(source, comparisons);
-    text += statistics_line("all", report.results);
+/// The last part of a long name, which tells sources of one origin apart.
+std::string shortened(const std::string& source) {
+    if (source.size() <= source_width) return source;
+    return "..." + source.substr(source.size() - source_width + 3);
+}
 
-    std::vector<Comparison> worst = report.results;
+/// One block a kind of rows: a line for each source and metric.
+std::string error_tables(const ValidationReport& report) {
+    std::map<std::string, std::map<std::string, std::vector<Comparison>>> by_source;
+    for (const Comparison& one : report.results) by_source[one.source][one.metric].push_back(one);
+    std::map<std::string, std::vector<std::string>> sources_of_kind;
+    for (const auto& [source, kind] : report.kind_of_source) sources_of_kind[kind].push_back(source);
+    std::string text;
+    for (const auto& [kind, sources] : sources_of_kind) {
+        text += fmt::format("\n{:<{}} {:>6} {:>9} {:>7} {:>8} {:>7} {:>7}\n", kind, source_width, "rows", "predicted",
+                            "mean", "median", "p90", "bias");
+        for (const std::string& source : sources) {
+            const std::size_t rows = report.rows_of_source.at(source);
+            const auto& metrics = by_source[source];
+            if (metrics.empty()) text += statistics_line(shortened(source), rows, {});
+            for (const auto& [metric, comparisons] : metrics) {
+                const std::string name = metrics.size() > 1 ? source + " " + metric : source;
+                text += statistics_line(shortened(name), rows, comparisons);
+            }
+        }
+    }
+    return text + statistics_line("\nall", report.rows, report.results);
+}
+
+/// A measured value with the unit that its metric's name ends in.
+std::string with_unit(double value, const std::string& metric) {
+    if (metric == "peak_bytes") return fmt::format("{:.2f} GB", value / 1e9);
+    if (metric == "out_of_memory") return value > 0.0 ? "does not fit" : "fits";
+    if (value < 1e-3) return fmt::format("{:.4g} us", value * 1e6);
+    return value < 1.0 ? fmt::format("{:.4g} ms", value * 1e3) : fmt::format("{:.4g} s", value);
+}
+
+std::string worst_rows(std::vector<Comparison> worst) {
     std::stable_sort(worst.begin(), worst.end(), [](const Comparison& a, const Comparison& b) {
         return std::abs(a.error()) > std::abs(b.error());
     });
     worst.resize(std::min(worst.size(), worst_rows_shown));
-    text += "\nworst rows                            measured   predicted   error %\n";
+    std::string text =
+        fmt::format("\n{:<{}} {:>12} {:>12} {:>8}\n", "worst rows", source_width, "measured", "predicted", "error %");
     for (const Comparison& one : worst) {
-        text += fmt::format("{:<34} {:>9.4g} s {:>9.4g} s {:>+9.1f}  {}\n", one.id, one.measured, one.predicted, 100 * one.error(), one.note);
+        text += fmt::format("{:<{}} {:>12} {:>12} {:>+8.1f}  {}\n", one.id, source_width,
+                            with_unit(one.measured, one.metric), with_unit(one.predicted, one.metric),
+                            100 * one.error(), one.note);
     }
+    return text;
+}
+
+std::string validation_text(const ValidationReport& report) {
+    std::string text = fmt::format("{} of {} rows predicted; errors of predicted / measured - 1 in %\n",
+                                   report.predicted, report.rows);
+    text += error_tables(report);
+    for (const std::string& fit : report.fits) text += (&fit == &report.fits.front() ? "\n" : "") + fit + "\n";
+    text += worst_rows(report.results);
     if (!report.skipped.empty()) text += "\nskipped rows, and why\n";
     for (const auto& [reason, count] : report.skipped) text += fmt::format("{:>6}  {}\n", count, reason);
     return text;

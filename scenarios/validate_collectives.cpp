@@ -1,0 +1,188 @@
+// Rows and tables of measured collectives: each priced on the fabric that its row describes, alone.
+#include "network/collective_fit.hpp"
+#include "scenarios/catalog.hpp"
+#include "scenarios/validate_kinds.hpp"
+#include "scenarios/validate_row.hpp"
+
+#include <array>
+#include <charconv>
+
+namespace orrery {
+namespace {
+
+constexpr std::array<NamedMachine, 10> named_machines{{
+    {"gb200", "gb200", "gb200-nvl72"},
+    {"b300", "b300-sxm", "dgx-b300"},
+    {"b200", "b200-sxm", "dgx-b200"},
+    {"h200", "h200-sxm", "dgx-h200"},
+    {"h100", "h100-sxm", "dgx-h100"},
+    {"a100", "a100-sxm-80", "dgx-a100"},
+    {"v100", "v100-sxm-32", "dgx-1-v100-32"},
+    {"l40s", "l40s", "l40s-server"},
+    {"mi300x", "mi300x", "mi300x-node"},
+    {"mi325x", "mi325x", "mi325x-node"},
+}};
+
+/// What a measuring harness adds to every call on the host's side: no part of the fabric, so it is kept out of it.
+/// From the small sizes of machines whose fabric was measured without one (nccl-tests, one process a device): 20 us for
+/// torch.distributed loops on H200 and B200; 10 us for one process that drives all eight devices, 23 us on the slower
+/// hosts of A100 machines.
+struct Harness {
+    const char* key;
+    std::string_view part;
+    std::string_view device;  // empty: any
+    Seconds host;
+    std::string_view words;
+};
+constexpr std::array<Harness, 3> harnesses{{
+    {"note", "torch.distributed", "", 20.0_us, "20 us of the torch.distributed harness added"},
+    {"source", "ai-benchmarking-guide", "a100-sxm-80", 23.0_us,
+     "23 us of a harness with one process for all devices added"},
+    {"source", "ai-benchmarking-guide", "", 10.0_us, "10 us of a harness with one process for all devices added"},
+}};
+
+const Harness* harness_of(const Json& row, std::string_view device) {
+    for (const Harness& one : harnesses) {
+        if (row_says(row, one.key, one.part) && (one.device.empty() || one.device == device)) return &one;
+    }
+    return nullptr;
+}
+
+struct KindWord {
+    std::string_view word;
+    CollectiveKind kind;
+};
+constexpr std::array<KindWord, 7> kind_words{{
+    {"all_reduce", CollectiveKind::all_reduce},
+    {"all_gather", CollectiveKind::all_gather},
+    {"reduce_scatter", CollectiveKind::reduce_scatter},
+    {"alltoall", CollectiveKind::all_to_all},
+    {"all_to_all", CollectiveKind::all_to_all},
+    {"broadcast", CollectiveKind::broadcast},
+    {"sendrecv", CollectiveKind::send_recv},
+}};
+
+/// "... 400 GB/s/node ..." is 4e11 bytes a second and node, one direction; nothing where the text has no such rate.
+std::optional<BytesPerSecond> node_rate_of(const std::string& text) {
+    const std::size_t unit = text.find(" GB/s/node");
+    if (unit == std::string::npos || unit == 0) return std::nullopt;
+    const std::size_t start = text.find_last_not_of("0123456789.", unit - 1) + 1;  // npos + 1 is 0
+    double value = 0.0;
+    const auto [end, error] = std::from_chars(text.data() + start, text.data() + unit, value);
+    if (error != std::errc{} || end != text.data() + unit || !(value > 0.0)) return std::nullopt;
+    return BytesPerSecond::from_si(value * 1e9);
+}
+
+/// The fabric of `nodes` nodes of a catalogue machine, with the network rate that the row states.
+Result<Fabric> fabric_of_machine(const NamedMachine& machine, int nodes, const std::string& interconnect,
+                                 CatalogCache& catalog) {
+    const Result<Device> device = catalog.device(std::string(machine.device));
+    if (!device) return device.problems();
+    const Result<Node> found = catalog.node(std::string(machine.node));
+    if (!found) return found.problems();
+    const auto parameters = catalog.collectives(*device);
+    if (!parameters) return parameters.problems();
+    Node node = *found;
+    FabricSpec spec;
+    spec.topology = "single-node";
+    if (nodes > 1) {
+        const auto rate = node_rate_of(interconnect);
+        if (!rate)
+            return Problem{"row", "several nodes, and the rate of the network between them is not stated",
+                           "write it, as in \"400 GB/s/node\""};
+        node.nic_bandwidth = *rate / static_cast<double>(node.nics);
+        spec.topology = "rail-optimized";
+    }
+    return build_fabric(spec, node, nodes, device->scale_up_bandwidth, *parameters);
+}
+
+/// "github owner/repository:path L53" without its line: one source for all rows of a table.
+std::string source_of_collective(const Json& row) {
+    const std::string source = row_text(row, "source");
+    const std::size_t line = source.rfind(" L");
+    const bool numbered = line != std::string::npos && line + 2 < source.size() &&
+                          source.find_first_not_of("0123456789", line + 2) == std::string::npos;
+    return source.empty() ? "collectives" : numbered ? source.substr(0, line) : source;
+}
+
+}  // namespace
+
+const NamedMachine* machine_named(const std::string& text) {
+    const std::string lower = lower_case(text);
+    for (const NamedMachine& one : named_machines) {
+        if (lower.find(one.part) != std::string::npos) return &one;
+    }
+    return nullptr;
+}
+
+bool is_collective_row(const Json& row) {
+    return row.is_object() && row.contains("collective") && row.contains("bytes");
+}
+
+RowTask prepare_collective(const Json& row, const std::string& id, CatalogCache& catalog) {
+    const std::string source = source_of_collective(row);
+    for (const char* key : {"nodes", "gpus"}) {
+        if (!row_count(row, key)) return skipped_row(source, std::string(key) + " is absent");
+    }
+    const auto bytes = row_number(row, "bytes");
+    const auto time = row_number(row, "time_us");
+    if (!bytes || *bytes <= 0.0 || !time || *time <= 0.0) return skipped_row(source, "bytes or time_us is absent");
+    const std::string word = lower_case(row_text(row, "collective"));
+    const auto kind =
+        std::find_if(kind_words.begin(), kind_words.end(), [&](const KindWord& k) { return k.word == word; });
+    if (kind == kind_words.end()) return skipped_row(source, "the collective is not in this version");
+    const NamedMachine* machine = machine_named(row_text(row, "system"));
+    if (machine == nullptr) return skipped_row(source, "no catalogue entry for the system");
+    const int nodes = *row_count(row, "nodes");
+    const int ranks = *row_count(row, "gpus");
+    if (ranks % nodes != 0 || ranks < 2) return skipped_row(source, "gpus is not a multiple of nodes, or one alone");
+    const Result<Fabric> fabric = fabric_of_machine(*machine, nodes, row_text(row, "interconnect"), catalog);
+    if (!fabric) return skipped_row(source, fabric.problems().front().problem);
+    const int per_node = ranks / nodes;
+    if (per_node > fabric->devices_per_node) return skipped_row(source, "more gpus a node than the machine has");
+    const GroupShape shape{ranks, nodes > 1 ? per_node : ranks, nodes, 1};
+    const DataType type = row_says(row, "dtype", "int8")   ? DataType::int8
+                          : row_says(row, "dtype", "half") ? DataType::fp16
+                                                           : DataType::fp32;
+    const Harness* harness = harness_of(row, machine->device);
+    const Seconds predicted = collective_time(*fabric, {kind->kind, Bytes::from_si(*bytes), type}, shape) +
+                              (harness != nullptr ? harness->host : Seconds{});
+    const std::string note = harness != nullptr ? std::string(harness->words) : std::string();
+    const std::string name = row_text(row, "id").empty() ? id : row_text(row, "id");
+    RowOutcome outcome{source, {{name, source, "collective_s", *time * 1e-6, predicted.si(), note}}, {}};
+    return [outcome]() { return outcome; };
+}
+
+Result<CsvOutcome> predict_nccl(const std::string& path, std::string_view, CatalogCache& catalog) {
+    const Result<std::string> text = read_text_file(path);
+    if (!text) return text.problems();
+    const Result<std::vector<CollectiveSample>> samples = parse_nccl_table(*text, path);
+    if (!samples) return samples.problems();
+    const std::string file = path.substr(path.find_last_of('/') + 1);
+    const NamedMachine* machine = machine_named(file.substr(0, file.find('.')));
+    CsvOutcome outcome;
+    if (machine == nullptr) {
+        outcome.rows.assign(samples->size(), {file, {}, "no catalogue entry for the system"});
+        return outcome;
+    }
+    const Result<Fabric> fabric = fabric_of_machine(*machine, 1, "", catalog);
+    if (!fabric) return fabric.problems();
+    for (const CollectiveSample& s : *samples) {
+        const std::string id = std::string(name_of(s.kind)) + " " + std::string(name_of(s.type)) + " " +
+                               std::to_string(s.ranks) + " devices " +
+                               std::to_string(static_cast<long long>(s.size.si())) + " bytes";
+        if (s.ranks > fabric->domain) {
+            outcome.rows.push_back({file, {}, "more devices than the scale-up domain has"});
+            continue;
+        }
+        const Seconds predicted = collective_time(*fabric, {s.kind, s.size, s.type}, {s.ranks, s.ranks, 1, 1});
+        outcome.rows.push_back({file, {{id, file, "collective_s", s.time.si(), predicted.si(), {}}}, {}});
+    }
+    const auto& quality = fabric->parameters->quality;
+    const int fitted = quality && quality->table == file ? quality->rows : 0;
+    outcome.fit = std::to_string(fitted) + " of " + std::to_string(samples->size()) + " rows of " + file +
+                  " were used in the fit of the collectives of " + std::string(machine->device);
+    return outcome;
+}
+
+}  // namespace orrery
