@@ -24,9 +24,9 @@ constexpr std::array<NamedMachine, 10> named_machines{{
 }};
 
 /// What a measuring harness adds to every call on the host's side: no part of the fabric, so it is kept out of it.
-/// From the small sizes of machines whose fabric was measured without one (nccl-tests, one process a device): 20 us for
-/// torch.distributed loops on H200 and B200; 10 us for one process that drives all eight devices, 23 us on the slower
-/// hosts of A100 machines.
+/// From the small sizes of machines whose fabric was measured without one: 20 us for
+/// torch.distributed loops on H200 and B200; 10 us for Azure's guide on H100 and H200, 23 us on
+/// its A100 machines; why these differ is not known.
 struct Harness {
     const char* key;
     std::string_view part;
@@ -36,9 +36,8 @@ struct Harness {
 };
 constexpr std::array<Harness, 3> harnesses{{
     {"note", "torch.distributed", "", 20.0_us, "20 us of the torch.distributed harness added"},
-    {"source", "ai-benchmarking-guide", "a100-sxm-80", 23.0_us,
-     "23 us of a harness with one process for all devices added"},
-    {"source", "ai-benchmarking-guide", "", 10.0_us, "10 us of a harness with one process for all devices added"},
+    {"source", "ai-benchmarking-guide", "a100-sxm-80", 23.0_us, "23 us of Azure's harness added"},
+    {"source", "ai-benchmarking-guide", "", 10.0_us, "10 us of Azure's harness added"},
 }};
 
 const Harness* harness_of(const Json& row, std::string_view device) {

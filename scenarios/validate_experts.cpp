@@ -33,10 +33,9 @@ struct ExpertLoad {
     double groups = 0.0;
 };
 
-/// The tables' collector draws loads from a power law with exponent -alpha between 1 and 0.8 tokens (0.01 and 2 where
-/// there are fewer rows than experts), scales them to the rows there are, and measures the most loaded rank
-/// (AIConfigurator, collector/helper.py). The draws are not in the table: the law's quantiles stand for them, dealt to
-/// the ranks at random.
+/// The tables are of the most loaded rank under a power law. Its draws and limits are not in them: assumed are the
+/// quantiles of a law with exponent -alpha between 1 and 0.8 tokens (0.01 and 2 where there are fewer rows than
+/// experts), scaled to the rows there are and dealt to the ranks at random.
 ExpertLoad most_loaded(const ExpertRow& row) {
     const auto experts = static_cast<std::size_t>(row.experts);
     const auto ranks = static_cast<std::size_t>(row.expert_parallel);

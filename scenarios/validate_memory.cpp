@@ -115,8 +115,9 @@ bool has_flag(const Json& row, const std::string& flag) {
     return (row_text(row, "flags") + "_").find("_" + flag + "_") != std::string::npos;
 }
 
-/// The run of a row; Galvatron's profiles have its documented defaults: fully sharded states, GPipe with one
-/// micro-batch a stage, kernels of eager PyTorch beside flash attention (galvatron/core/profiler, arguments).
+/// The run of a row; Galvatron's profiles do not state their schedule; the figures
+/// themselves do: states grow by 2 bytes a parameter on 8 devices (16 bytes, fully sharded), and the last of p stages
+/// holds p times the activations of one micro-batch (GPipe with p of them).
 Result<TrainingRun> run_of_memory(const Json& row, CatalogCache& catalog) {
     const auto incomplete = [](const std::string& reason) { return Problem{"row", reason, "complete the row"}; };
     Result<Architecture> architecture = architecture_of_memory(row);
