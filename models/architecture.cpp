@@ -85,6 +85,10 @@ LayerParameters layer_parameters(const Architecture& a, int index) {
     const double expert = matrices_per_mlp * hidden * a.expert_ffn;
     p.matrices += hidden * a.experts + a.shared_experts * expert;
     p.experts = a.experts * expert;
+    if (a.linear_bias) {
+        p.vectors += a.experts;  // of the router
+        p.experts += a.experts * ((matrices_per_mlp - 1.0) * a.expert_ffn + hidden);
+    }
     return p;
 }
 

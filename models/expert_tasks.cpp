@@ -63,6 +63,15 @@ LayerPiece expert_activation(const LayerShape& s, bool gated, std::int64_t rows,
             {.expert_activation = true}};
 }
 
+/// Biases of grouped products are not part of them: rows are split by expert, each part gets its bias, the parts are put
+/// together (8 bytes a value); backward sums each part's gradient and puts the parts together (6 bytes).
+LayerPiece expert_bias(const LayerShape& s, std::int64_t width) {
+    const double values = 0.5 * s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(width);
+    const std::int64_t kernels = s.experts + 1;
+    return {{streaming_task("expert bias", 8.0 * values, kernels)},
+            {streaming_task("expert bias gradient", 6.0 * values, kernels)}};
+}
+
 }  // namespace
 
 std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s) {
@@ -80,6 +89,10 @@ std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s
         expert_activation(s, gated, s.expert_rows, a.expert_ffn),
         expert_linear(s, down, s.hidden, a.expert_ffn),
         token_exchange(s, "expert combine", "expert combine gradient")};
+    if (a.linear_bias) {
+        pieces.insert(pieces.begin() + 6, expert_bias(s, s.hidden));
+        pieces.insert(pieces.begin() + 4, expert_bias(s, wide));
+    }
     if (a.shared_experts > 0) {
         const std::int64_t width = static_cast<std::int64_t>(a.shared_experts) * a.expert_ffn / s.tensor;
         const LinearNames shared_up{"shared up", "shared up input gradient", "shared up weight gradient", "shared up cast"};

@@ -264,9 +264,11 @@ void count_layer(const Architecture& a, const LayerShape& s, bool experts, Layer
     if (a.qk_norm) replicated += 2.0 * static_cast<double>(s.head_size);
     if (experts) {
         const double expert = matrices * hidden * a.expert_ffn;
+        const double biases = a.linear_bias ? (matrices - 1.0) * a.expert_ffn + hidden : 0.0;
+        if (a.linear_bias) replicated += a.experts;
         replicated += hidden * a.experts;
         split += a.shared_experts * expert / s.tensor;
-        layer.expert_parameters = static_cast<double>(s.experts) * expert;
+        layer.expert_parameters = static_cast<double>(s.experts) * (expert + biases);
     } else {
         split += matrices * hidden * static_cast<double>(s.ffn);
         if (a.linear_bias) {

@@ -2,6 +2,7 @@
 #include "scenarios/fit_training.hpp"
 
 #include "scenarios/training_row.hpp"
+#include "sim/price_experts.hpp"
 
 #include <tbb/parallel_for.h>
 
@@ -19,7 +20,7 @@ namespace {
 constexpr double loss_cap = 0.6;          // of one row's |ln(predicted / measured)|: outliers do not steer
 constexpr double prior_pull = 0.02;       // per e-fold of a device's multiplier, a twentieth of a typical row's weight
 constexpr std::size_t rows_per_constant = 20;    // fewer rows cannot tell a framework's constants apart
-constexpr double soft_row_weight = 0.25;    // rows whose micro-batch had to be guessed
+constexpr double soft_row_weight = 0.25;    // rows of which something had to be guessed
 constexpr int rounds_max = 30;
 
 /// A framework constant that may be fitted, and between which bounds it stays physical.
@@ -29,20 +30,27 @@ struct FrameworkKnob {
     double max;
     double (*get)(const FrameworkProfile&);
     void (*set)(FrameworkProfile&, double);
+    bool is_time = false;  // stored with a unit
 };
 // clang-format off
-constexpr std::array<FrameworkKnob, 11> framework_knobs{{
+constexpr std::array<FrameworkKnob, 17> framework_knobs{{
     {"streaming_efficiency", 0.4, 0.95, [](const FrameworkProfile& f) { return f.streaming_efficiency; }, [](FrameworkProfile& f, double v) { f.streaming_efficiency = v; }},
     {"matrix_slowdown", 0.8, 1.5, [](const FrameworkProfile& f) { return f.matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.matrix_slowdown = v; }},
     {"attention_slowdown", 0.6, 1.6, [](const FrameworkProfile& f) { return f.attention_slowdown; }, [](FrameworkProfile& f, double v) { f.attention_slowdown = v; }},
-    {"host_forward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_forward.si(); }, [](FrameworkProfile& f, double v) { f.host_forward = Seconds::from_si(v); }},
-    {"host_backward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_backward.si(); }, [](FrameworkProfile& f, double v) { f.host_backward = Seconds::from_si(v); }},
+    {"host_forward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_forward.si(); }, [](FrameworkProfile& f, double v) { f.host_forward = Seconds::from_si(v); }, true},
+    {"host_backward", 0.0, 3e-3, [](const FrameworkProfile& f) { return f.host_backward.si(); }, [](FrameworkProfile& f, double v) { f.host_backward = Seconds::from_si(v); }, true},
     {"tensor_exposed", 0.0, 1.0, [](const FrameworkProfile& f) { return f.tensor_exposed; }, [](FrameworkProfile& f, double v) { f.tensor_exposed = v; }},
     {"gradient_overlap", 0.0, 1.0, [](const FrameworkProfile& f) { return f.gradient_overlap; }, [](FrameworkProfile& f, double v) { f.gradient_overlap = v; }},
     {"contention", 0.0, 0.4, [](const FrameworkProfile& f) { return f.contention; }, [](FrameworkProfile& f, double v) { f.contention = v; }},
-    {"fixed", 0.0, 0.1, [](const FrameworkProfile& f) { return f.fixed.si(); }, [](FrameworkProfile& f, double v) { f.fixed = Seconds::from_si(v); }},
+    {"fixed", 0.0, 0.1, [](const FrameworkProfile& f) { return f.fixed.si(); }, [](FrameworkProfile& f, double v) { f.fixed = Seconds::from_si(v); }, true},
     {"immature_matrix_slowdown", 1.0, 2.0, [](const FrameworkProfile& f) { return f.immature_matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.immature_matrix_slowdown = v; }},
     {"immature_attention_slowdown", 1.0, 3.5, [](const FrameworkProfile& f) { return f.immature_attention_slowdown; }, [](FrameworkProfile& f, double v) { f.immature_attention_slowdown = v; }},
+    {"host_partial_graphs", 0.0, 1.0, [](const FrameworkProfile& f) { return f.host_partial_graphs; }, [](FrameworkProfile& f, double v) { f.host_partial_graphs = v; }},
+    {"expert_matrix_slowdown", 0.8, 2.0, [](const FrameworkProfile& f) { return f.expert_matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.expert_matrix_slowdown = v; }},
+    {"expert_exchange_slowdown", 0.8, 2.0, [](const FrameworkProfile& f) { return f.expert_exchange_slowdown; }, [](FrameworkProfile& f, double v) { f.expert_exchange_slowdown = v; }},
+    {"expert_exposed_overlapped", 0.0, 1.0, [](const FrameworkProfile& f) { return f.expert_exposed_overlapped; }, [](FrameworkProfile& f, double v) { f.expert_exposed_overlapped = v; }},
+    {"expert_host_wait", 0.0, 10e-3, [](const FrameworkProfile& f) { return f.expert_host_wait.si(); }, [](FrameworkProfile& f, double v) { f.expert_host_wait = Seconds::from_si(v); }, true},
+    {"expert_host_floor", 0.0, 30e-3, [](const FrameworkProfile& f) { return f.expert_host_floor.si(); }, [](FrameworkProfile& f, double v) { f.expert_host_floor = Seconds::from_si(v); }, true},
 }};
 // clang-format on
 
@@ -54,7 +62,7 @@ class Fitter {
         for (const PreparedTraining& row : rows_) ++of_source[row.source];
         double sum = 0.0;
         for (const PreparedTraining& row : rows_) {
-            const double whole = row.variants.size() == 1 ? 1.0 : soft_row_weight;
+            const double whole = row.note.empty() ? 1.0 : soft_row_weight;
             weights_.push_back(whole / std::sqrt(static_cast<double>(of_source[row.source])));
             sum += weights_.back();
         }
@@ -137,18 +145,22 @@ class Fitter {
 
     void make_knobs() {
         std::map<std::pair<std::string, DataType>, std::vector<std::size_t>> by_device;
+        std::map<std::string, std::vector<std::size_t>> of_device;
         std::map<std::string, std::vector<std::size_t>> by_framework;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             DataType type = rows_[i].variants.front().spec.precision;
             if (type == DataType::fp16) type = DataType::bf16;  // the same matrix units at the same rate
             by_device[{rows_[i].cluster.device.name, type}].push_back(i);
+            of_device[rows_[i].cluster.device.name].push_back(i);
             by_framework[rows_[i].variants.front().framework.name].push_back(i);
         }
         for (const auto& [key, members] : by_device) {
             const auto& calibration = *rows_[members.front()].cluster.device.calibration;
             const double value = calibration.training_slowdown[key.second].value_or(1.15);
             const DataType type = key.second;
-            add_knob({key.first, "training_slowdown." + std::string(name_of(type)), value, 0.7, 2.2, 0}, members,
+            // Head and router stay 16 bit in 8- and 4-bit trainings.
+            const std::vector<std::size_t>& affected = type == DataType::bf16 ? of_device[key.first] : members;
+            add_knob({key.first, "training_slowdown." + std::string(name_of(type)), value, 0.7, 2.2, 0}, affected,
                      [this, members, type](double v) { set_slowdown(members, type, v); });
         }
         for (const auto& [name, members] : by_framework) {
@@ -179,9 +191,26 @@ class Fitter {
             if (knob == "attention_slowdown" && !run.spec.flash_attention) continue;
             if (knob == "tensor_exposed" && run.spec.parallelism.tensor == 1) continue;
             if (knob == "contention" && pipelined_gradients) continue;
+            if (knob == "host_partial_graphs" && run.spec.launch_graphs != LaunchGraphs::partial) continue;
+            if (knob.starts_with("expert_") && !acts_on_experts(knob, rows_[i])) continue;
             affected.push_back(i);
         }
         return affected;
+    }
+
+    /// Whether a constant of mixtures acts on a row.
+    static bool acts_on_experts(std::string_view knob, const PreparedTraining& row) {
+        const TrainingRun& run = row.variants.front();
+        const TrainingSpec& spec = run.spec;
+        if (run.architecture.experts == 0) return false;
+        const bool overlaps = spec.overlap.experts == std::optional(true);
+        const bool waits = !spec.token_drop && spec.launch_graphs != LaunchGraphs::full_iteration;
+        const bool plain = dispatcher_of(spec, row.cluster.fabric.domain, row.cluster.node.devices) == TokenDispatcher::all_to_all;
+        if (knob == "expert_exchange_slowdown") return spec.parallelism.expert > 1;
+        if (knob == "expert_exposed_overlapped") return overlaps && spec.parallelism.expert > 1;
+        if (knob == "expert_host_wait") return waits && spec.launch_graphs == LaunchGraphs::none;
+        if (knob == "expert_host_floor") return waits && (plain || (overlaps && spec.launch_graphs == LaunchGraphs::none));
+        return spec.launch_graphs != LaunchGraphs::full_iteration;
     }
 
     void set_slowdown(const std::vector<std::size_t>& members, DataType type, double value) {
@@ -233,7 +262,8 @@ std::string today() {
 
 Json figure(const TrainingKnob& knob) {
     const double rounded = std::round(knob.value * 1e7) / 1e7;
-    const bool is_time = knob.name.rfind("host_", 0) == 0 || knob.name == "fixed";
+    const auto known = std::find_if(framework_knobs.begin(), framework_knobs.end(), [&](const FrameworkKnob& one) { return one.name == knob.name; });
+    const bool is_time = known != framework_knobs.end() && known->is_time;
     Json json = {{"value", rounded}, {"source", std::string(fit_source) + ", " + std::to_string(knob.rows) + " rows"}, {"date", today()}};
     if (is_time) json["value"] = std::to_string(static_cast<int>(std::lround(knob.value * 1e6))) + " us";
     return json;

@@ -201,6 +201,41 @@ void read_qwen3_moe(ConfigReader& config, Architecture& a) {
     read_qwen_window(config, a);
 }
 
+/// Latent attention, first layers dense, then routed and shared experts.
+void read_deepseek(ConfigReader& config, Architecture& a) {
+    read_sizes(config, a);
+    a.ffn = config.required("intermediate_size", "inner width of the dense layers' MLP");
+    a.kv_heads = a.heads;
+    a.latent_keys = config.required("kv_lora_rank", "width of the latent of keys and values");
+    a.latent_queries = config.has("q_lora_rank") ? config.required("q_lora_rank", "width of the latent of queries") : 0;
+    a.head_size = config.required("qk_nope_head_dim", "part of a head without positions");
+    a.rotary_head_size = config.required("qk_rope_head_dim", "rotated part of a head");
+    a.value_head_size = config.required("v_head_dim", "width of a value head");
+    a.tied_embeddings = config.flag("tie_word_embeddings", false);
+    read_activation(config, "hidden_act", "silu", true, a);
+    a.experts = config.optional("n_routed_experts", 0, 0);
+    a.prediction_layers = config.optional("num_nextn_predict_layers", 0, 0);
+    if (a.experts == 0) return;
+    a.experts_per_token = config.required("num_experts_per_tok", "experts that each token visits");
+    a.expert_ffn = config.required("moe_intermediate_size", "inner width of one expert");
+    a.shared_experts = config.optional("n_shared_experts", 0, 0);
+    a.dense_layers = config.optional("first_k_dense_replace", 0, 0);
+    if (config.optional("moe_layer_freq", 1) != 1) {
+        config.problem("moe_layer_freq", "mixes dense and expert layers", "only 1 can be modelled");
+    }
+}
+
+void read_gpt_oss(ConfigReader& config, Architecture& a) {
+    read_llama_shape(config, 8, 64, false, a);
+    read_activation(config, "hidden_act", "silu", true, a);
+    a.attention_bias = a.linear_bias = config.flag("attention_bias", true);
+    a.experts = config.optional("num_local_experts", 128);
+    a.experts_per_token = config.optional("num_experts_per_tok", 4);
+    a.expert_ffn = a.ffn;
+    a.window = config.is_null("sliding_window") ? 0 : config.optional("sliding_window", 128);
+    a.window_every = a.window > 0 ? 2 : 0;
+}
+
 void read_gemma(ConfigReader& config, Architecture& a) {
     read_llama_shape(config, 16, 256, true, a);
     // "hidden_act" of the first Gemma files was a mistake that the library overrides: the models use GELU.
@@ -306,12 +341,15 @@ struct Family {
     void (*read)(ConfigReader&, Architecture&);
 };
 
-constexpr std::array<Family, 14> families{{
+constexpr std::array<Family, 17> families{{
+    {"deepseek_v2", read_deepseek},
+    {"deepseek_v3", read_deepseek},
     {"falcon", read_falcon},
     {"gemma", read_gemma},
     {"gemma2", read_gemma2},
     {"gpt2", read_gpt2},
     {"gpt_neox", read_gpt_neox},
+    {"gpt_oss", read_gpt_oss},
     {"llama", read_llama},
     {"mistral", read_mistral},
     {"mixtral", read_mixtral},

@@ -100,7 +100,9 @@ Architecture architecture_of(const Row& row) {
     a.positions = gated ? Positions::rotary : Positions::learned;
     a.positions_max = gated ? 0 : *row.integer("seq_len");
     a.norm = gated ? Norm::rms_norm : Norm::layer_norm;
-    a.attention_bias = a.linear_bias = !gated;
+    // Gated models go without biases, but those with the clamped gate that came with biased experts (gpt-oss's config).
+    const bool clamped = row.says("activation", "clamped");
+    a.attention_bias = a.linear_bias = !gated || clamped;
     a.tied_embeddings = row.flag("tied_embeddings").value_or(!gated);
     read_window(row, a);
     read_experts(row, a);
@@ -125,9 +127,11 @@ std::string read_software(const Row& row, TrainingSpec& spec) {
     if (dispatcher == "deepep") spec.token_dispatcher = TokenDispatcher::deep_ep;
     if (dispatcher == "hybridep") spec.token_dispatcher = TokenDispatcher::hybrid;
     if (extra.has("recipe_config")) return {};
-    // Megatron-Bridge's recipes for rack-scale systems from release 26.06 on: one graph, exchanges overlapped
-    // (scripts/performance/configs of that release).
-    if (nemo_release(row) >= 2606 && row.says("intra_link", "nvl72")) {
+    // Megatron-Bridge's recipes for rack-scale systems (scripts/performance/configs of each release): from 25.11 on router
+    // and preprocessing are graphs, from 26.06 on one graph holds the step and exchanges are overlapped.
+    const int release = row.says("intra_link", "nvl72") ? nemo_release(row) : 0;
+    if (release >= 2511) spec.launch_graphs = LaunchGraphs::partial;
+    if (release >= 2606) {
         spec.launch_graphs = LaunchGraphs::full_iteration;
         spec.overlap.experts = true;
     }

@@ -70,6 +70,9 @@ const Published published[] = {
     {"qwen3-32b", 32762123264, 0},
     {"qwen3-30b-a3b", 30532122624, 0},
     {"qwen3-235b-a22b", 235093634560, 0},
+    // 671B (arXiv 2412.19437) and one prediction layer: the checkpoint's 684.5B less its copies of embedding and head.
+    {"deepseek-v3", 684.5e9 - 2.0 * 129280 * 7168, 0.0005},
+    {"gpt-oss-120b", 116.83e9, 0.0005},  // model card, arXiv 2508.10925, table 1
     {"gpt2", 124439808, 0},
     {"gpt2-xl", 1557611200, 0},
     {"gpt3-1.3b", 1.3e9, 0.05 / 1.3},  // two digits
@@ -121,6 +124,10 @@ TEST_CASE("every file of the model catalogue is tested against a published count
 
 TEST_CASE("parameters that one token meets are the published active ones", "[scenarios][hugging_face]") {
     // Method: Mixtral, arXiv 2401.04088: 13B (12.9e9); Qwen3 model cards: 3.3B of 30.5B, 22B of 235B.
+    Architecture deepseek = model("deepseek-v3");
+    deepseek.prediction_layers = 0;
+    CHECK(count_parameters(deepseek).total == Approx(671e9).epsilon(0.001));
+    CHECK(count_parameters(deepseek).active == Approx(37e9).epsilon(0.02));
     CHECK(count_parameters(model("mixtral-8x7b")).active == Approx(12.9e9).epsilon(0.005));
     CHECK(count_parameters(model("qwen3-30b-a3b")).active == Approx(3.3e9).epsilon(0.02));
     CHECK(count_parameters(model("qwen3-235b-a22b")).active == Approx(22e9).epsilon(0.02));
@@ -152,6 +159,9 @@ TEST_CASE("families are told apart by what costs time", "[scenarios][hugging_fac
     CHECK(model("gpt-neox-20b").activation == Activation::gelu);
     CHECK(model("phi-2").head_bias);
     CHECK(model("mixtral-8x7b").experts_per_token == 2);
+    CHECK(model("deepseek-v3").has_latent_attention());
+    CHECK(model("deepseek-v3").query_head_size() == 192);
+    CHECK(model("gpt-oss-120b").window_every == 2);
 }
 
 TEST_CASE("absent keys take the family's default", "[scenarios][hugging_face]") {
@@ -219,6 +229,12 @@ TEST_CASE("a file that cannot be read says why, and what would do", "[scenarios]
     CHECK(refused(llama(R"("num_attention_heads": 8, "tie_word_embeddings": "yes")"), "tie_word_embeddings", "", ""));
     CHECK(refused("{\"model_type\": \"gpt_neox\", " + sizes + R"(, "num_attention_heads": 8, "hidden_act": "silu"})",
                   "hidden_act", "silu", "relu"));
+    const std::string latent = R"(, "num_attention_heads": 8, "kv_lora_rank": 64, "qk_nope_head_dim": 64,
+        "qk_rope_head_dim": 32, "v_head_dim": 64, "n_routed_experts": 8, "num_experts_per_tok": 2,
+        "moe_intermediate_size": 64, "moe_layer_freq": 2})";
+    CHECK(refused("{\"model_type\": \"deepseek_v2\", " + sizes + latent, "moe_layer_freq", "mixes dense", "only 1"));
+    CHECK(refused("{\"model_type\": \"deepseek_v3\", " + sizes + R"(, "num_attention_heads": 8})", "kv_lora_rank", "missing",
+                  "latent"));
     CHECK(refused("{\"model_type\": \"mixtral\", " + sizes +
                       R"(, "num_attention_heads": 8, "num_local_experts": 2, "num_experts_per_tok": 3})",
                   "num_experts_per_tok", "3 of 2", "at most 2"));

@@ -1,0 +1,164 @@
+// What data parallelism costs: gathers and scatters of sharded layers, the reduction of gradients, the optimizer.
+#include "sim/pricer.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+// Megatron-Core's gradient buckets: 40 M parameters, or 1 M per data-parallel rank if that is more
+// (DistributedDataParallelConfig.bucket_size, Megatron-Core 0.6).
+constexpr double bucket_parameters = 40e6;
+constexpr double bucket_parameters_per_rank = 1e6;
+// Square-ish bf16 products of a few thousand rows reach about this share of the datasheet's peak.
+constexpr double muon_efficiency = 0.6;
+constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
+
+}  // namespace
+
+Exchange Pricer::data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) {
+    GroupShape group = experts ? expert_replica_shape(spec_.parallelism, cluster_.fabric.domain) : shape(Axis::data_context);
+    const int shards = shard_ranks(experts);
+    if (shards < group.ranks) {  // HSDP: a run of consecutive replicas holds one copy
+        group.domains = std::max(1, group.domains * shards / group.ranks);
+        group.ranks = shards;
+        group.per_domain = std::min(group.per_domain, shards);
+    }
+    Seconds idle = collective_time(cluster_.fabric, {kind, size, type}, group);
+    if (framework_.group_bandwidth > BytesPerSecond{}) idle = std::max(idle, size / framework_.group_bandwidth);
+    return {{kind, size, type}, Axis::data_context, 1.0, TimePart::data_comm, idle};
+}
+
+int Pricer::shard_ranks(bool experts) const {
+    return experts ? spec_.parallelism.expert_shard_ranks() : spec_.parallelism.shard_ranks();
+}
+
+Pricer::ShardedChunk Pricer::take_apart(const Chunk& chunk, bool backward) const {
+    ShardedChunk parts;
+    for (const LayerRun& run : chunk) {
+        const auto kind = static_cast<std::size_t>(run.kind);
+        for (int n = 0; n < run.count; ++n) {
+            if (graph_.kinds[kind].is_decoder_layer) {
+                parts.units.push_back(run.kind);
+                continue;
+            }
+            parts.root.dense += layers_[kind].held.dense;
+            parts.root_trained.dense += layers_[kind].trained.dense;
+            append(parts.units.empty() ? parts.before : parts.after, backward ? layers_[kind].backward : layers_[kind].forward);
+        }
+    }
+    if (backward) {
+        std::reverse(parts.units.begin(), parts.units.end());
+        std::swap(parts.before, parts.after);
+    }
+    return parts;
+}
+
+void Pricer::add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding, double exposed) {
+    const double bytes = kind == CollectiveKind::all_gather ? weight_bytes : framework_.gradient_bytes;
+    for (const bool experts : {false, true}) {
+        const double parameters = experts ? holding.experts : holding.dense;
+        if (parameters <= 0.0 || shard_ranks(experts) == 1) continue;
+        Exchange exchange = data_exchange(kind, Bytes::from_si(parameters * bytes), DataType::bf16, experts);
+        exchange.exposed = exposed;
+        code.push_back({op, TimePart::data_comm, add_exchange(exchange), {}});
+    }
+}
+
+void Pricer::gather(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed) {
+    add_sharded(code, op, CollectiveKind::all_gather, holding, exposed);
+}
+
+void Pricer::scatter(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed) {
+    add_sharded(code, op, CollectiveKind::reduce_scatter, holding, exposed);
+}
+
+std::vector<Instruction> Pricer::sharded_code(const Chunk& chunk, bool backward) {
+    const ShardedChunk parts = take_apart(chunk, backward);
+    const bool gathers = !backward || spec_.parallelism.zero != 2;  // ZeRO-2 keeps what the forward pass gathered
+    std::vector<Instruction> code;
+    if (!backward) gather(code, Op::exchange, parts.root);
+    if (framework_.gradient_overlap >= 1.0) {
+        append_prefetched(code, parts, backward, gathers);
+    } else {
+        append_unhidden(code, parts, backward, gathers);
+    }
+    if (backward) scatter(code, Op::exchange, parts.root_trained);
+    return code;
+}
+
+void Pricer::append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
+    const auto unit = [&](std::size_t i) -> const PricedLayer& { return layers_[static_cast<std::size_t>(parts.units[i])]; };
+    if (gathers && !parts.units.empty()) gather(code, Op::start, unit(0).held);
+    append(code, parts.before);
+    for (std::size_t i = 0; i < parts.units.size(); ++i) {
+        if (gathers) gather(code, Op::wait, unit(i).held);
+        if (gathers && i + 1 < parts.units.size()) gather(code, Op::start, unit(i + 1).held);
+        append(code, backward ? unit(i).backward : unit(i).forward);
+        if (backward) scatter(code, Op::start, unit(i).trained);
+    }
+    append(code, parts.after);
+    // The stream is serial: when the last scatter is done, all are.
+    if (backward && !parts.units.empty()) scatter(code, Op::wait, unit(parts.units.size() - 1).trained);
+}
+
+void Pricer::append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
+    const double exposed = 1.0 - framework_.gradient_overlap;
+    append(code, parts.before);
+    for (const int kind : parts.units) {
+        const PricedLayer& layer = layers_[static_cast<std::size_t>(kind)];
+        if (gathers) gather(code, Op::exchange, layer.held, exposed);
+        append(code, backward ? layer.backward : layer.forward);
+        if (backward) scatter(code, Op::exchange, layer.trained, exposed);
+    }
+    append(code, parts.after);
+}
+
+double Pricer::exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const {
+    const double bucket = std::max(bucket_parameters, bucket_parameters_per_rank * ranks);
+    const double smallest = std::min(1.0, bucket / std::max(parameters, 1.0));
+    return std::clamp((idle - beside) / idle, smallest, 1.0);
+}
+
+void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
+                        std::vector<Instruction>& epilogue) {
+    const Parallelism& plan = spec_.parallelism;
+    if (plan.shards_parameters()) return;
+    const bool sharded = plan.zero >= 1 && !framework_.reduces_by_all_reduce;
+    const bool hide_gradients = spec_.overlap.gradients.value_or(true);
+    const bool hide_parameters = spec_.overlap.parameters.value_or(true);
+    const DataType gradient_type = framework_.gradient_bytes > 2.0 ? DataType::fp32 : DataType::bf16;
+    for (const bool experts : {false, true}) {
+        const double parameters = experts ? trained.experts : trained.dense;
+        const int replicas = experts ? plan.expert_replicas() : plan.data * plan.context;
+        if (replicas == 1 || parameters <= 0.0) continue;
+        const double share = parameters / trained.total();  // of the passes, that hides this part
+        Exchange reduce = data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
+                                        Bytes::from_si(parameters * framework_.gradient_bytes), gradient_type, experts);
+        reduce.exposed = exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
+                                       parameters, replicas);
+        epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
+        if (!sharded) continue;
+        Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16, experts);
+        gather.exposed = exposed_share(gather.idle, hide_parameters ? share * framework_.parameter_overlap * forward : Seconds{},
+                                       parameters, replicas);
+        prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
+    }
+}
+
+void Pricer::add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const {
+    const Parallelism& p = spec_.parallelism;
+    const bool sharded = p.zero >= 1 || p.fsdp;
+    const double owned = sharded ? trained.dense / shard_ranks(false) + trained.experts / shard_ranks(true) : trained.total();
+    double bytes = owned * framework_.optimizer_bytes;
+    if (!p.shards_parameters()) bytes += 8.0 * trained.total();  // gradient norm and cast of the local copy
+    append_compute(epilogue, Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
+                   TimePart::optimizer);
+    if (spec_.optimizer == Optimizer::muon) {
+        const Flop flop = owned * graph_.muon_flop_per_parameter;
+        append_compute(epilogue, flop / (cluster_.device.peak(DataType::bf16) * muon_efficiency), TimePart::optimizer);
+    }
+    append_compute(epilogue, framework_.fixed, TimePart::other);
+}
+
+}  // namespace orrery

@@ -1,0 +1,99 @@
+// The pricer at work: one step graph on one cluster, shared by the files that price layers and data exchanges.
+#pragma once
+
+#include "hardware/training_time.hpp"
+#include "sim/price.hpp"
+
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace orrery {
+
+/// What a rank holds, by who has copies of it: all of data x context, or 1 in `expert` of a stage's ranks.
+struct Holding {
+    double dense = 0.0;
+    double experts = 0.0;
+    [[nodiscard]] double total() const { return dense + experts; }
+};
+
+/// One kind of layer, priced: its instructions each way and what a rank holds of it.
+struct PricedLayer {
+    std::vector<Instruction> forward;
+    std::vector<Instruction> backward;
+    Holding held;
+    Holding trained;
+};
+
+/// What of a holding is trained: all of it, or what adapters add.
+Holding trained_part(double parameters, double experts, double frozen, double frozen_experts);
+
+/// Collects a step's program while it is priced: add layers, then stages; used once.
+class Pricer {
+  public:
+    Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework);
+    StepProgram price();
+
+  private:
+    const Cluster& cluster_;
+    const StepGraph& graph_;
+    const TrainingSpec& spec_;
+    const FrameworkProfile& framework_;
+    TrainingKernels kernels_;
+    TokenDispatcher dispatcher_ = TokenDispatcher::all_to_all;
+    StepProgram program_;
+    std::vector<PricedLayer> layers_;
+    std::map<std::pair<bool, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
+    [[nodiscard]] GroupShape shape(Axis axis) const;
+    [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const;
+    std::int32_t add_exchange(const Exchange& exchange);
+    std::int32_t add_block(std::string_view name, std::vector<Instruction> code);
+    static void append_compute(std::vector<Instruction>& code, Seconds duration, TimePart part);
+    void price_boundary();
+    /// The exchange as the compute stream meets it; `attention` is what runs beside a ring of keys.
+    Exchange price_exchange(const ExchangeTask& task, Seconds attention);
+    /// A windowed kernel does whole tiles and loads what it barely uses: it costs the share of full attention that the
+    /// isolated kernels show, not the share of its pairs.
+    [[nodiscard]] Seconds kernel_time(const Work& work, const TrainingKernels& kernels) const;
+    std::vector<Instruction> price_tasks(const std::vector<GraphTask>& tasks, bool backward);
+    [[nodiscard]] Seconds own_time(const std::vector<Instruction>& code) const;
+    /// Adds what the host costs: launches where kernels are too short to hide them, waits for the experts' sizes.
+    void add_host_time(const LayerGraph& kind, PricedLayer& layer) const;
+    PricedLayer price_layer(const LayerGraph& kind);
+    static void append(std::vector<Instruction>& code, const std::vector<Instruction>& more);
+    /// A block per distinct chunk and direction.
+    std::int32_t chunk_block(const Chunk& chunk, bool backward);
+    std::vector<Instruction> plain_code(const Chunk& chunk, bool backward) const;
+    /// An exchange among the ranks that hold copies of the same parameters, or the shards of one copy.
+    Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts);
+    [[nodiscard]] int shard_ranks(bool experts) const;
+    /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the root.
+    struct ShardedChunk {
+        std::vector<Instruction> before;   // of the root, ahead of the units
+        std::vector<int> units;
+        std::vector<Instruction> after;
+        Holding root;
+        Holding root_trained;
+    };
+    ShardedChunk take_apart(const Chunk& chunk, bool backward) const;
+    /// One exchange per kind of copy, dense first.
+    void add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding, double exposed = 1.0);
+    void gather(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
+    void scatter(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
+    /// Fully sharded, by what the framework can hide: with full overlap gathers run one unit ahead of compute and scatters
+    /// follow it, both beside it on the communication stream, and only the root's own are seen; with less, each exchange
+    /// shows its unhidden share where it stands (ZeRO-3 of 2021).
+    std::vector<Instruction> sharded_code(const Chunk& chunk, bool backward);
+    void append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
+    void append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
+    /// Share of an exchange that `beside` (times the framework's overlap) cannot hide; never less than one bucket.
+    [[nodiscard]] double exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const;
+    void add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
+                            std::vector<Instruction>& epilogue);
+    void add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const;
+    void price_stage(std::size_t index);
+    void add_scale_penalty();
+};
+
+}  // namespace orrery
