@@ -23,9 +23,20 @@ double elements(std::int64_t rows, std::int64_t width) {
 
 /// Rows that routed experts keep: sorted input, inner values, output before it is summed; then the shared experts.
 double expert_activations(const Architecture& a, const LayerShape& s, double inner) {
+    if (s.remakes.experts) return 0.0;
+    if (s.remakes.expert_activation) inner -= 1.0;
     const double routed = elements(s.expert_rows, s.hidden) * 2.0 + inner * elements(s.expert_rows, a.expert_ffn);
     const double shared = inner * elements(s.tokens, a.shared_experts * std::int64_t{1} * a.expert_ffn) / s.tensor;
     return s.element_bytes * (routed + shared);
+}
+
+/// Queries, keys and values; of latent attention the latents too, and these alone where the rest is made again.
+double attention_inputs(const Architecture& a, const LayerShape& s) {
+    if (!a.has_latent_attention()) return elements(s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size);
+    const std::int64_t latent =
+        std::int64_t{2} * a.latent_queries + std::int64_t{2} * a.latent_keys + a.rotary_head_size;
+    const double latents = elements(s.norm_tokens(), latent);  // before and after their norms
+    return latents + (s.remakes.latent_up ? 0.0 : elements(s.tokens, s.heads * (2 * s.head_size + s.value_head_size)));
 }
 
 /// What one pass of a chunk keeps, and what it needs besides while it runs.
@@ -97,10 +108,11 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
     const double inner = is_gated(a.activation) ? 4.0 : 2.0;
     const double norms = a.parallel_block && !a.split_norms ? 1.0 : 2.0;
     double values = (a.parallel_block ? 1.0 : 2.0) * stream + norms * stream;  // residuals and what the norms give
-    values += elements(s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size);    // queries, keys, values
-    values += elements(s.tokens, s.heads * s.head_size);                       // what attention gives
+    if (s.remakes.norms) values -= norms * stream;
+    values += attention_inputs(a, s);
+    values += elements(s.tokens, s.heads * s.value_head_size);  // what attention gives
     if (a.post_norms) values += 2.0 * stream;
-    if (!expert_layer) values += inner * elements(s.tokens, s.ffn);
+    if (!expert_layer && !s.remakes.mlp) values += inner * elements(s.tokens, s.ffn);
     double bytes = s.element_bytes * values;
     if (expert_layer) bytes += expert_activations(a, s, inner);
     if (s.dropout) bytes += 2.0 * stream;  // one byte of mask at two places

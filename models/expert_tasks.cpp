@@ -27,14 +27,16 @@ LayerPiece expert_linear(const LayerShape& s, const LinearNames& names, std::int
         piece.forward.push_back(cast_task(s, names.cast, s.expert_rows, k));
         piece.backward.push_back(cast_task(s, names.cast, s.expert_rows, n));
     }
-    piece.forward.push_back(compute_task(names.forward, expert_product(s, n, k, s.element_bytes), OperatorClass::matrix));
+    piece.forward.push_back(
+        compute_task(names.forward, expert_product(s, n, k, s.element_bytes), OperatorClass::matrix));
     piece.backward.push_back(
         compute_task(names.input_gradient, expert_product(s, k, n, s.element_bytes), OperatorClass::matrix));
     if (s.frozen) return piece;
     const double groups = static_cast<double>(std::max<std::int64_t>(s.experts, 1));
     const double written = s.gradient_element_bytes * groups * static_cast<double>(k) /
                            static_cast<double>(std::max<std::int64_t>(s.expert_rows, 1));
-    piece.backward.push_back(compute_task(names.weight_gradient, expert_product(s, n, k, written), OperatorClass::matrix));
+    piece.backward.push_back(
+        compute_task(names.weight_gradient, expert_product(s, n, k, written), OperatorClass::matrix));
     return piece;
 }
 
@@ -63,8 +65,8 @@ LayerPiece expert_activation(const LayerShape& s, bool gated, std::int64_t rows,
             {.expert_activation = true}};
 }
 
-/// Biases of grouped products are not part of them: rows are split by expert, each part gets its bias, the parts are put
-/// together (8 bytes a value); backward sums each part's gradient and puts the parts together (6 bytes).
+/// Biases of grouped products are not part of them: rows are split by expert, each part gets its bias, the parts are
+/// put together (8 bytes a value); backward sums each part's gradient and puts the parts together (6 bytes).
 LayerPiece expert_bias(const LayerShape& s, std::int64_t width) {
     const double values = 0.5 * s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(width);
     const std::int64_t kernels = s.experts + 1;
@@ -81,23 +83,23 @@ std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s
     const LinearNames up{"expert up", "expert up input gradient", "expert up weight gradient", "expert up cast"};
     const LinearNames down{"expert down", "expert down input gradient", "expert down weight gradient",
                            "expert down cast"};
-    std::vector<LayerPiece> pieces{
-        linear_piece(s, router, s.tokens_split, a.experts, s.hidden, true),
-        permutation(s),
-        token_exchange(s, "expert dispatch", "expert dispatch gradient"),
-        expert_linear(s, up, wide, s.hidden),
-        expert_activation(s, gated, s.expert_rows, a.expert_ffn),
-        expert_linear(s, down, s.hidden, a.expert_ffn),
-        token_exchange(s, "expert combine", "expert combine gradient")};
+    std::vector<LayerPiece> pieces{linear_piece(s, router, s.tokens_split, a.experts, s.hidden, true),
+                                   permutation(s),
+                                   token_exchange(s, "expert dispatch", "expert dispatch gradient"),
+                                   expert_linear(s, up, wide, s.hidden),
+                                   expert_activation(s, gated, s.expert_rows, a.expert_ffn),
+                                   expert_linear(s, down, s.hidden, a.expert_ffn),
+                                   token_exchange(s, "expert combine", "expert combine gradient")};
     if (a.linear_bias) {
         pieces.insert(pieces.begin() + 6, expert_bias(s, s.hidden));
         pieces.insert(pieces.begin() + 4, expert_bias(s, wide));
     }
     if (a.shared_experts > 0) {
         const std::int64_t width = static_cast<std::int64_t>(a.shared_experts) * a.expert_ffn / s.tensor;
-        const LinearNames shared_up{"shared up", "shared up input gradient", "shared up weight gradient", "shared up cast"};
+        const LinearNames shared_up{"shared up", "shared up input gradient", "shared up weight gradient",
+                                    "shared up cast"};
         const LinearNames shared_down{"shared down", "shared down input gradient", "shared down weight gradient",
-                               "shared down cast"};
+                                      "shared down cast"};
         pieces.push_back(linear_piece(s, shared_up, s.tokens, gated ? 2 * width : width, s.hidden, false));
         pieces.push_back(expert_activation(s, gated, s.tokens, width));
         pieces.push_back(linear_piece(s, shared_down, s.tokens, s.hidden, width, false));

@@ -159,9 +159,9 @@ std::vector<LayerPiece> attention_pieces(const Architecture& a, const LayerShape
         pieces = {linear_piece(s, qkv, s.tokens, (s.heads + 2 * s.kv_heads) * s.head_size, s.hidden, false),
                   position_piece(a, s)};
     }
-    for (LayerPiece& piece : std::vector<LayerPiece>{
-             context_piece(s), s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
-             linear_piece(s, out, s.tokens, s.hidden, s.heads * s.value_head_size, false)}) {
+    for (LayerPiece& piece :
+         std::vector<LayerPiece>{context_piece(s), s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
+                                 linear_piece(s, out, s.tokens, s.hidden, s.heads * s.value_head_size, false)}) {
         pieces.push_back(std::move(piece));
     }
     return pieces;
@@ -182,8 +182,8 @@ std::vector<LayerPiece> mlp_pieces(const Architecture& a, const LayerShape& s) {
         {streaming_task("activation", scaled_bytes(s, gated ? 10.0 : 6.0, s.tokens, s.ffn), kernels)}};
     LayerPiece last = linear_piece(s, down, s.tokens, s.hidden, s.ffn, false);
     last.recomputed = false;
-    std::vector<LayerPiece> pieces{linear_piece(s, up, s.tokens, gated ? 2 * s.ffn : s.ffn, s.hidden, false), activation,
-                                   last};
+    std::vector<LayerPiece> pieces{linear_piece(s, up, s.tokens, gated ? 2 * s.ffn : s.ffn, s.hidden, false),
+                                   activation, last};
     for (LayerPiece& piece : pieces) piece.modules.mlp = true;
     return pieces;
 }
@@ -232,9 +232,9 @@ void add_adapter(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64
                             OperatorClass::matrix);
     };
     append(piece.forward, {product("adapter down", m, r, k), product("adapter up", m, n, r)});
-    append(piece.backward, {product("adapter up input gradient", m, r, n), product("adapter up weight gradient", n, r, m),
-                            product("adapter down input gradient", m, k, r),
-                            product("adapter down weight gradient", r, k, m)});
+    append(piece.backward,
+           {product("adapter up input gradient", m, r, n), product("adapter up weight gradient", n, r, m),
+            product("adapter down input gradient", m, k, r), product("adapter down weight gradient", r, k, m)});
 }
 
 std::string_view layer_name(const LayerVariant& v) {

@@ -34,7 +34,8 @@ struct StateBytes {
 };
 
 StateBytes state_bytes(const TrainingSpec& spec, const FrameworkProfile& framework) {
-    const double moments = spec.optimizer == Optimizer::sgd ? 4.0 : 8.0;
+    const bool one_moment = spec.optimizer == Optimizer::sgd || spec.optimizer == Optimizer::muon;
+    const double moments = one_moment ? 4.0 : 8.0;
     if (spec.precision == DataType::fp32 || spec.precision == DataType::tf32) return {4.0, 4.0, moments};
     if (spec.parallelism.fsdp) return {4.0, 4.0, moments};  // fp32 shards; 16-bit copies exist only while gathered
     // Transformer Engine keeps each weight in the narrow type twice, plain and transposed, between micro-batches.
@@ -107,11 +108,18 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     const auto part = [&](double per_parameter, double StateShards::*shard) {
         return Bytes::from_si(per_parameter * (dense / shards.*shard + stage.expert_parameters / expert_shards.*shard));
     };
+    // Adapters leave the rest frozen: it has neither gradients nor optimizer states.
+    const double experts_frozen = stage.frozen_expert_parameters;
+    const double dense_frozen = stage.frozen_parameters - experts_frozen;
+    const auto frozen = [&](double per_parameter, double StateShards::*shard) {
+        return Bytes::from_si(per_parameter * (dense_frozen / shards.*shard + experts_frozen / expert_shards.*shard));
+    };
     MemoryBreakdown memory;
     memory.stage = index;
     memory.weights = part(bytes.weight, &StateShards::weight);
-    memory.gradients = part(bytes.gradient, &StateShards::gradient);
-    memory.optimizer = part(bytes.optimizer, &StateShards::optimizer);
+    memory.gradients = part(bytes.gradient, &StateShards::gradient) - frozen(bytes.gradient, &StateShards::gradient);
+    memory.optimizer =
+        part(bytes.optimizer, &StateShards::optimizer) - frozen(bytes.optimizer, &StateShards::optimizer);
     add_unsharded_stage(stage, plan, memory);
     const ActivationPeak peak =
         activation_peak(architecture, spec, framework, graph, index, gathered_bytes(architecture, graph, plan));
@@ -119,8 +127,8 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     memory.gradients += peak.gradients;
     memory.activations = peak.activations;
     memory.fragmentation = fragmentation * memory.activations;
-    memory.other = process_context + static_cast<double>(communicators(plan)) * communicator_buffers +
-                   memory.fragmentation;
+    memory.other =
+        process_context + static_cast<double>(communicators(plan)) * communicator_buffers + memory.fragmentation;
     return memory;
 }
 

@@ -152,7 +152,8 @@ class PlanChecker {
                 "set virtual_stages to 1, or pipeline above 1");
         }
         const std::int64_t stages = std::int64_t{plan_.pipeline} * plan_.virtual_stages;
-        if (stages > a_.layers + std::int64_t{2} || pipeline_split(a_.layers, static_cast<int>(stages), a_.prediction_layers).empty()) {
+        if (stages > a_.layers + std::int64_t{2} ||
+            pipeline_split(a_.layers, static_cast<int>(stages), a_.prediction_layers).empty()) {
             add(plan_.virtual_stages > 1 ? "/parallelism/virtual_stages" : "/parallelism/pipeline",
                 "pipeline x virtual_stages = " + number_text(stages) + " stages for " + number_text(a_.layers) +
                     " layers",
@@ -166,13 +167,16 @@ class PlanChecker {
                 "set recompute to selective, or leave it out");
         }
         if (spec_.adapter_rank > std::min(a_.hidden, a_.ffn)) {
-            add("/adapter_rank", number_text(spec_.adapter_rank) + " is more than the model's width of " +
-                                     number_text(std::min(a_.hidden, a_.ffn)),
+            add("/adapter_rank",
+                number_text(spec_.adapter_rank) + " is more than the model's width of " +
+                    number_text(std::min(a_.hidden, a_.ffn)),
                 "use 8 to 128");
         }
         if (a_.experts > 0) return;
         if (spec_.token_dispatcher || spec_.token_drop || spec_.overlap.experts) {
-            add(spec_.token_dispatcher ? "/token_dispatcher" : spec_.token_drop ? "/token_drop" : "/overlap/experts",
+            add(spec_.token_dispatcher ? "/token_dispatcher"
+                : spec_.token_drop     ? "/token_drop"
+                                       : "/overlap/experts",
                 "is for mixtures, but the model has no experts", "leave it out");
         }
     }

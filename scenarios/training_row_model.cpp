@@ -70,7 +70,8 @@ void read_recompute(const Row& row, TrainingSpec& spec) {
     if (spec.recompute != Recompute::selective || colon == std::string::npos) return;
     const std::string list = "+" + text.substr(colon + 1) + "+";
     for (const ModuleName& name : module_names) {
-        if (list.find("+" + std::string(name.text) + "+") != std::string::npos) spec.recompute_modules.*name.module = true;
+        if (list.find("+" + std::string(name.text) + "+") != std::string::npos)
+            spec.recompute_modules.*name.module = true;
     }
 }
 
@@ -83,7 +84,9 @@ int nemo_release(const Row& row) {
 
 }  // namespace
 
-bool is_jax(const Row& row) { return row.says("framework", "jax") || row.says("framework", "maxtext") || row.says("framework", "paxml"); }
+bool is_jax(const Row& row) {
+    return row.says("framework", "jax") || row.says("framework", "maxtext") || row.says("framework", "paxml");
+}
 
 Architecture architecture_of(const Row& row) {
     Architecture a;
@@ -95,7 +98,9 @@ Architecture architecture_of(const Row& row) {
     a.head_size = row.integer("d_head").value_or(a.hidden / std::max(1, a.heads));
     a.ffn = row.integer("d_ff").value_or(4 * a.hidden);
     a.vocabulary = *row.integer("vocab");
-    a.activation = row.says("activation", "swiglu") ? Activation::swiglu : row.says("activation", "geglu") ? Activation::geglu : Activation::gelu;
+    a.activation = row.says("activation", "swiglu")  ? Activation::swiglu
+                   : row.says("activation", "geglu") ? Activation::geglu
+                                                     : Activation::gelu;
     const bool gated = is_gated(a.activation);
     a.positions = gated ? Positions::rotary : Positions::learned;
     a.positions_max = gated ? 0 : *row.integer("seq_len");
@@ -127,8 +132,8 @@ std::string read_software(const Row& row, TrainingSpec& spec) {
     if (dispatcher == "deepep") spec.token_dispatcher = TokenDispatcher::deep_ep;
     if (dispatcher == "hybridep") spec.token_dispatcher = TokenDispatcher::hybrid;
     if (extra.has("recipe_config")) return {};
-    // Megatron-Bridge's recipes for rack-scale systems (scripts/performance/configs of each release): from 25.11 on router
-    // and preprocessing are graphs, from 26.06 on one graph holds the step and exchanges are overlapped.
+    // Megatron-Bridge's recipes for rack-scale systems (scripts/performance/configs of each release): from 25.11 on
+    // router and preprocessing are graphs, from 26.06 on one graph holds the step and exchanges are overlapped.
     const int release = row.says("intra_link", "nvl72") ? nemo_release(row) : 0;
     if (release >= 2511) spec.launch_graphs = LaunchGraphs::partial;
     if (release >= 2606) {

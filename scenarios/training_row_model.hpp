@@ -33,7 +33,8 @@ class Row {
     }
     [[nodiscard]] std::string lower(const char* key) const {
         std::string value = text(key);
-        std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        std::transform(value.begin(), value.end(), value.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
         return value;
     }
     [[nodiscard]] std::optional<bool> flag(const char* key) const {
@@ -41,7 +42,9 @@ class Row {
         if (found == row_.end() || !found->is_boolean()) return std::nullopt;
         return found->get<bool>();
     }
-    [[nodiscard]] bool says(const char* key, std::string_view part) const { return lower(key).find(part) != std::string::npos; }
+    [[nodiscard]] bool says(const char* key, std::string_view part) const {
+        return lower(key).find(part) != std::string::npos;
+    }
 
     /// The object under `key`, or an empty one.
     [[nodiscard]] Row member(const char* key) const {

@@ -23,13 +23,31 @@ GroupShape shape_along(const Parallelism& p, Axis axis, int domain) {
     int size = 1;
     int stride = 1;
     switch (axis) {
-        case Axis::tensor: size = p.tensor; break;
-        case Axis::context: size = p.context; stride = p.tensor; break;
-        case Axis::data: size = p.data; stride = p.tensor * p.context; break;
-        case Axis::data_context: size = p.data * p.context; stride = p.tensor; break;
-        case Axis::expert: size = p.expert; break;
-        case Axis::pipeline: size = 2; stride = p.tensor * p.context * p.data; break;
-        case Axis::world: size = p.devices(); break;
+        case Axis::tensor:
+            size = p.tensor;
+            break;
+        case Axis::context:
+            size = p.context;
+            stride = p.tensor;
+            break;
+        case Axis::data:
+            size = p.data;
+            stride = p.tensor * p.context;
+            break;
+        case Axis::data_context:
+            size = p.data * p.context;
+            stride = p.tensor;
+            break;
+        case Axis::expert:
+            size = p.expert;
+            break;
+        case Axis::pipeline:
+            size = 2;
+            stride = p.tensor * p.context * p.data;
+            break;
+        case Axis::world:
+            size = p.devices();
+            break;
     }
     return strided_shape(size, stride, p.devices(), domain);
 }

@@ -20,7 +20,8 @@ constexpr double host_norm = 4.0;
 constexpr double ring_hidden_share = 0.7;
 constexpr double ring_residue = 0.05;
 constexpr Seconds ring_step_latency = 20.0_us;
-// Synchronous steps wait for the slowest of n devices: 0.00066 per doubling beyond 8, from published weak scaling, 2026-11.
+// Synchronous steps wait for the slowest of n devices: 0.00066 per doubling beyond 8, from published weak scaling,
+// 2026-11.
 constexpr double scale_penalty = 0.00066;
 
 }  // namespace
@@ -30,7 +31,8 @@ Holding trained_part(double parameters, double experts, double frozen, double fr
     return {parameters - frozen - trained_experts, trained_experts};
 }
 
-Pricer::Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework)
+Pricer::Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+               const FrameworkProfile& framework)
     : cluster_(cluster), graph_(graph), spec_(spec), framework_(framework) {
     kernels_.matrix_slowdown = framework.matrix_slowdown;
     kernels_.attention_slowdown = framework.attention_slowdown;
@@ -88,7 +90,8 @@ void Pricer::append_compute(std::vector<Instruction>& code, Seconds duration, Ti
 void Pricer::price_boundary() {
     if (graph_.stages.size() < 2) return;
     program_.boundary_message = graph_.boundary_message;
-    program_.boundary_idle = idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
+    program_.boundary_idle =
+        idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
     const int tensor = spec_.parallelism.tensor;
     if (framework_.pipeline_scatter_gather && tensor > 1) {
         const Bytes whole = graph_.boundary_message * static_cast<double>(tensor);
@@ -110,7 +113,8 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
         case Axis::context: {
             exchange.part = TimePart::context_comm;
             exchange.idle = static_cast<double>(spec_.parallelism.context - 1) * ring_step_latency + exchange.idle;
-            const Seconds shown = std::max(exchange.idle - ring_hidden_share * attention, Seconds{}) + ring_residue * exchange.idle;
+            const Seconds shown =
+                std::max(exchange.idle - ring_hidden_share * attention, Seconds{}) + ring_residue * exchange.idle;
             exchange.exposed = std::min(shown / exchange.idle, 1.0);
             break;
         }
@@ -122,8 +126,12 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
             break;
         case Axis::data:
         case Axis::data_context:
-        case Axis::world: exchange.part = TimePart::data_comm; break;
-        case Axis::pipeline: exchange.part = TimePart::pipeline_comm; break;
+        case Axis::world:
+            exchange.part = TimePart::data_comm;
+            break;
+        case Axis::pipeline:
+            exchange.part = TimePart::pipeline_comm;
+            break;
     }
     return exchange;
 }
@@ -135,7 +143,8 @@ Seconds Pricer::kernel_time(const Work& work, const TrainingKernels& kernels) co
     full.window = 0;
     full.causal_imbalance = 1.0;
     const double share = execution_time(cluster_.device, work) / execution_time(cluster_.device, full);
-    return std::max(training_time(cluster_.device, work, kernels), training_time(cluster_.device, full, kernels) * std::min(share, 1.0));
+    return std::max(training_time(cluster_.device, work, kernels),
+                    training_time(cluster_.device, full, kernels) * std::min(share, 1.0));
 }
 
 std::vector<Instruction> Pricer::price_tasks(const std::vector<GraphTask>& tasks, bool backward) {
@@ -154,7 +163,8 @@ std::vector<Instruction> Pricer::price_tasks(const std::vector<GraphTask>& tasks
             const TimePart part = compute->part == OperatorClass::optimizer ? TimePart::optimizer : TimePart::compute;
             kernels.streaming_efficiency = compute->part == OperatorClass::cast ? 1.0 : framework_.streaming_efficiency;
             Seconds time = kernel_time(compute->work, kernels);
-            if (std::holds_alternative<GroupedMatrixMultiply>(compute->work)) time = time * grouped_slowdown(spec_, framework_);
+            if (std::holds_alternative<GroupedMatrixMultiply>(compute->work))
+                time = time * grouped_slowdown(spec_, framework_);
             append_compute(code, time, part);
         } else {
             const Exchange exchange = price_exchange(std::get<ExchangeTask>(task.action), attention);
@@ -164,9 +174,7 @@ std::vector<Instruction> Pricer::price_tasks(const std::vector<GraphTask>& tasks
     return code;
 }
 
-Seconds Pricer::own_time(const std::vector<Instruction>& code) const {
-    return block_time(program_, code).total;
-}
+Seconds Pricer::own_time(const std::vector<Instruction>& code) const { return block_time(program_, code).total; }
 
 void Pricer::add_host_time(const LayerGraph& kind, PricedLayer& layer) const {
     if (!kind.is_decoder_layer) return;
@@ -211,8 +219,8 @@ std::int32_t Pricer::chunk_block(const Chunk& chunk, bool backward) {
     for (const LayerRun& run : chunk) key.emplace_back(run.kind, run.count);
     const auto [place, is_new] = block_of_chunk_.try_emplace({backward, key}, -1);
     if (is_new) {
-        std::vector<Instruction> code = spec_.parallelism.shards_parameters() ? sharded_code(chunk, backward)
-                                                                               : plain_code(chunk, backward);
+        std::vector<Instruction> code =
+            spec_.parallelism.shards_parameters() ? sharded_code(chunk, backward) : plain_code(chunk, backward);
         place->second = add_block(backward ? "backward" : "forward", std::move(code));
     }
     return place->second;
@@ -235,7 +243,8 @@ void Pricer::price_stage(std::size_t index) {
     std::array<Seconds, 2> once{};                    // one micro-batch through all chunks
     for (const Chunk& chunk : stage.chunks) {
         blocks.push_back({chunk_block(chunk, false), chunk_block(chunk, true)});
-        for (const std::size_t way : {std::size_t{0}, std::size_t{1}}) once[way] += own_time(program_.blocks[static_cast<std::size_t>(blocks.back()[way])].code);
+        for (const std::size_t way : {std::size_t{0}, std::size_t{1}})
+            once[way] += own_time(program_.blocks[static_cast<std::size_t>(blocks.back()[way])].code);
     }
     program.passes.reserve(stage.passes.size());
     for (const SchedulePass& pass : stage.passes) {

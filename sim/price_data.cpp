@@ -17,7 +17,8 @@ constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
 }  // namespace
 
 Exchange Pricer::data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) {
-    GroupShape group = experts ? expert_replica_shape(spec_.parallelism, cluster_.fabric.domain) : shape(Axis::data_context);
+    GroupShape group =
+        experts ? expert_replica_shape(spec_.parallelism, cluster_.fabric.domain) : shape(Axis::data_context);
     const int shards = shard_ranks(experts);
     if (shards < group.ranks) {  // HSDP: a run of consecutive replicas holds one copy
         group.domains = std::max(1, group.domains * shards / group.ranks);
@@ -44,7 +45,8 @@ Pricer::ShardedChunk Pricer::take_apart(const Chunk& chunk, bool backward) const
             }
             parts.root.dense += layers_[kind].held.dense;
             parts.root_trained.dense += layers_[kind].trained.dense;
-            append(parts.units.empty() ? parts.before : parts.after, backward ? layers_[kind].backward : layers_[kind].forward);
+            append(parts.units.empty() ? parts.before : parts.after,
+                   backward ? layers_[kind].backward : layers_[kind].forward);
         }
     }
     if (backward) {
@@ -54,7 +56,8 @@ Pricer::ShardedChunk Pricer::take_apart(const Chunk& chunk, bool backward) const
     return parts;
 }
 
-void Pricer::add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding, double exposed) {
+void Pricer::add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding,
+                         double exposed) {
     const double bytes = kind == CollectiveKind::all_gather ? weight_bytes : framework_.gradient_bytes;
     for (const bool experts : {false, true}) {
         const double parameters = experts ? holding.experts : holding.dense;
@@ -88,7 +91,9 @@ std::vector<Instruction> Pricer::sharded_code(const Chunk& chunk, bool backward)
 }
 
 void Pricer::append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
-    const auto unit = [&](std::size_t i) -> const PricedLayer& { return layers_[static_cast<std::size_t>(parts.units[i])]; };
+    const auto unit = [&](std::size_t i) -> const PricedLayer& {
+        return layers_[static_cast<std::size_t>(parts.units[i])];
+    };
     if (gathers && !parts.units.empty()) gather(code, Op::start, unit(0).held);
     append(code, parts.before);
     for (std::size_t i = 0; i < parts.units.size(); ++i) {
@@ -120,8 +125,8 @@ double Pricer::exposed_share(Seconds idle, Seconds beside, double parameters, in
     return std::clamp((idle - beside) / idle, smallest, 1.0);
 }
 
-void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
-                        std::vector<Instruction>& epilogue) {
+void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward,
+                                std::vector<Instruction>& prologue, std::vector<Instruction>& epilogue) {
     const Parallelism& plan = spec_.parallelism;
     if (plan.shards_parameters()) return;
     const bool sharded = plan.zero >= 1 && !framework_.reduces_by_all_reduce;
@@ -135,13 +140,16 @@ void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds
         const double share = parameters / trained.total();  // of the passes, that hides this part
         Exchange reduce = data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
                                         Bytes::from_si(parameters * framework_.gradient_bytes), gradient_type, experts);
-        reduce.exposed = exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
-                                       parameters, replicas);
+        reduce.exposed =
+            exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
+                          parameters, replicas);
         epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
         if (!sharded) continue;
-        Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes), DataType::bf16, experts);
-        gather.exposed = exposed_share(gather.idle, hide_parameters ? share * framework_.parameter_overlap * forward : Seconds{},
-                                       parameters, replicas);
+        Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes),
+                                        DataType::bf16, experts);
+        gather.exposed =
+            exposed_share(gather.idle, hide_parameters ? share * framework_.parameter_overlap * forward : Seconds{},
+                          parameters, replicas);
         prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
     }
 }
@@ -149,10 +157,12 @@ void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds
 void Pricer::add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const {
     const Parallelism& p = spec_.parallelism;
     const bool sharded = p.zero >= 1 || p.fsdp;
-    const double owned = sharded ? trained.dense / shard_ranks(false) + trained.experts / shard_ranks(true) : trained.total();
+    const double owned =
+        sharded ? trained.dense / shard_ranks(false) + trained.experts / shard_ranks(true) : trained.total();
     double bytes = owned * framework_.optimizer_bytes;
     if (!p.shards_parameters()) bytes += 8.0 * trained.total();  // gradient norm and cast of the local copy
-    append_compute(epilogue, Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
+    append_compute(epilogue,
+                   Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
                    TimePart::optimizer);
     if (spec_.optimizer == Optimizer::muon) {
         const Flop flop = owned * graph_.muon_flop_per_parameter;

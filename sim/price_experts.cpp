@@ -29,9 +29,12 @@ double grouped_slowdown(const TrainingSpec& spec, const FrameworkProfile& framew
 
 double host_share(const TrainingSpec& spec, const FrameworkProfile& framework) {
     switch (spec.launch_graphs) {
-        case LaunchGraphs::none: return 1.0;
-        case LaunchGraphs::partial: return framework.host_partial_graphs;
-        case LaunchGraphs::full_iteration: return 0.0;
+        case LaunchGraphs::none:
+            return 1.0;
+        case LaunchGraphs::partial:
+            return framework.host_partial_graphs;
+        case LaunchGraphs::full_iteration:
+            return 0.0;
     }
     return 1.0;
 }

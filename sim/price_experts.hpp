@@ -8,7 +8,8 @@
 namespace orrery {
 
 /// Share of a token's `copies` that is sent when each of `places` gets it once, however many of its experts are there:
-/// P (1 - (1 - 1/P)^k) / k for experts chosen evenly. 1 for the plain all-to-all's copy per expert is the caller's case.
+/// P (1 - (1 - 1/P)^k) / k for experts chosen evenly. 1 for the plain all-to-all's copy per expert is the caller's
+/// case.
 double copies_sent_share(int copies, int places);
 
 /// The plan's dispatcher; absent: hybrid where a scale-up domain reaches beyond a node of `node_devices`.

@@ -68,9 +68,10 @@ class Pricer {
     /// An exchange among the ranks that hold copies of the same parameters, or the shards of one copy.
     Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts);
     [[nodiscard]] int shard_ranks(bool experts) const;
-    /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the root.
+    /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the
+    /// root.
     struct ShardedChunk {
-        std::vector<Instruction> before;   // of the root, ahead of the units
+        std::vector<Instruction> before;  // of the root, ahead of the units
         std::vector<int> units;
         std::vector<Instruction> after;
         Holding root;
@@ -78,19 +79,20 @@ class Pricer {
     };
     ShardedChunk take_apart(const Chunk& chunk, bool backward) const;
     /// One exchange per kind of copy, dense first.
-    void add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding, double exposed = 1.0);
+    void add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding,
+                     double exposed = 1.0);
     void gather(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
     void scatter(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
-    /// Fully sharded, by what the framework can hide: with full overlap gathers run one unit ahead of compute and scatters
-    /// follow it, both beside it on the communication stream, and only the root's own are seen; with less, each exchange
-    /// shows its unhidden share where it stands (ZeRO-3 of 2021).
+    /// Fully sharded, by what the framework can hide: with full overlap gathers run one unit ahead of compute and
+    /// scatters follow it, both beside it on the communication stream, and only the root's own are seen; with less,
+    /// each exchange shows its unhidden share where it stands (ZeRO-3 of 2021).
     std::vector<Instruction> sharded_code(const Chunk& chunk, bool backward);
     void append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
     void append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
     /// Share of an exchange that `beside` (times the framework's overlap) cannot hide; never less than one bucket.
     [[nodiscard]] double exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const;
-    void add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward, std::vector<Instruction>& prologue,
-                            std::vector<Instruction>& epilogue);
+    void add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward,
+                            std::vector<Instruction>& prologue, std::vector<Instruction>& epilogue);
     void add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const;
     void price_stage(std::size_t index);
     void add_scale_penalty();

@@ -1,6 +1,6 @@
 // What a mixture's software costs beside its kernels: copies sent, host waits, groups on domains.
-#include "sim/price.hpp"
 #include "sim/price_experts.hpp"
+#include "sim/price.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -29,13 +29,16 @@ TEST_CASE("an expert group is a run of ranks, and its parameters' copies lie a r
     CHECK(copies.domains == 2);
 }
 
-TEST_CASE("the plain all-to-all waits for the host unless sizes are known or one graph holds the step", "[sim][experts]") {
+TEST_CASE("the plain all-to-all waits for the host unless sizes are known or one graph holds the step",
+          "[sim][experts]") {
     // Method: the documented floor and wait, each switched off by what removes it.
     FrameworkProfile f;
     f.expert_host_wait = 2.0_ms;
     f.expert_host_floor = 8.0_ms;
     TrainingSpec s;
-    const auto time = [&](TokenDispatcher dispatcher) { return with_expert_waits(3.0_ms, 1.0_ms, s, f, dispatcher) / 1.0_ms; };
+    const auto time = [&](TokenDispatcher dispatcher) {
+        return with_expert_waits(3.0_ms, 1.0_ms, s, f, dispatcher) / 1.0_ms;
+    };
     CHECK(time(TokenDispatcher::all_to_all) == Approx(8.0));
     CHECK(time(TokenDispatcher::hybrid) == Approx(5.0));
     s.launch_graphs = LaunchGraphs::partial;
