@@ -81,7 +81,7 @@ std::vector<Instruction> Pricer::sharded_code(const Chunk& chunk, bool backward)
     const bool gathers = !backward || spec_.parallelism.zero != 2;  // ZeRO-2 keeps what the forward pass gathered
     std::vector<Instruction> code;
     if (!backward) gather(code, Op::exchange, parts.root);
-    if (framework_.gradient_overlap >= 1.0) {
+    if (spec_.parallelism.fsdp || framework_.gradient_overlap >= 1.0) {
         append_prefetched(code, parts, backward, gathers);
     } else {
         append_unhidden(code, parts, backward, gathers);

@@ -83,9 +83,9 @@ class Pricer {
                      double exposed = 1.0);
     void gather(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
     void scatter(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
-    /// Fully sharded, by what the framework can hide: with full overlap gathers run one unit ahead of compute and
-    /// scatters follow it, both beside it on the communication stream, and only the root's own are seen; with less,
-    /// each exchange shows its unhidden share where it stands (ZeRO-3 of 2021).
+    /// Fully sharded. FSDP prefetches by design, and so does whatever hides all: gathers run one unit ahead of compute
+    /// and scatters follow it, both beside it on the communication stream, and only the root's own are seen. Else each
+    /// exchange shows its unhidden share where it stands (ZeRO-3 of 2021).
     std::vector<Instruction> sharded_code(const Chunk& chunk, bool backward);
     void append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
     void append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
