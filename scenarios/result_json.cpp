@@ -45,7 +45,6 @@ Json provenance_object(const TrainingReport& report) {
                    {"sources", provenance.sources},
                    {"basis", report.answer.basis},
                    {"notes", report.answer.notes}};
-    if (!report.expected_error.empty()) object["expected_error"] = report.expected_error;
     return object;
 }
 
@@ -88,6 +87,11 @@ std::string training_json(const TrainingReport& report) {
         {"model_flops_per_device", answer.model_flops_per_device.si()},
         {"mfu", answer.mfu},
         {"hfu", answer.hfu},
+        {"expected_error",
+         {{"coverage", 0.9},
+          {"step_time_low_s", (answer.outcome.step * answer.expected.low).si()},
+          {"step_time_high_s", (answer.outcome.step * answer.expected.high).si()},
+          {"basis", answer.expected.basis}}},
         {"devices", answer.devices},
         {"parameters", answer.parameters},
         {"model_flop_per_step", answer.model_flop.si()},

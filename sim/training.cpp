@@ -113,6 +113,7 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
     check_floor(answer, cluster, run.spec.precision);
     add_economics(answer, cluster, run, program);
     add_basis(answer, cluster, run);
+    answer.expected = expected_error(cluster, run);
     return answer;
 }
 

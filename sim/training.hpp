@@ -3,6 +3,7 @@
 
 #include "models/architecture.hpp"
 #include "models/framework.hpp"
+#include "sim/expected_error.hpp"
 #include "sim/simulate.hpp"
 
 #include <string>
@@ -44,6 +45,7 @@ struct TrainingAnswer {
     Usd cost_per_step;
     Usd cost_per_million_tokens;
     double compute_utilization = 0;       // share of the step in matrix units, mean over stages: what power follows
+    ExpectedError expected;               // 90 % interval of measured / predicted step time
     std::vector<std::string> basis;       // "matrix products: measured on h100-sxm", ...
     std::vector<std::string> notes;       // what the model does not know about this case
 };

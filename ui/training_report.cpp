@@ -1,7 +1,10 @@
 // One training run, its neighbours and its provenance as one value.
 #include "ui/training_report.hpp"
 
+#include "scenarios/quantity.hpp"
 #include "ui/advice.hpp"
+
+#include <fmt/format.h>
 
 namespace orrery {
 
@@ -23,6 +26,11 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
                           .estimated_step = {},
                           .changes = {},
                           .expected_error = {}};
+    const ExpectedError& expected = report.answer.expected;
+    const Seconds step = report.answer.outcome.step;
+    report.expected_error = fmt::format("90 % of such runs take {:.2f} to {:.2f} times the prediction, here {} to {}: {}", expected.low,
+                                        expected.high, format_seconds(step * expected.low), format_seconds(step * expected.high),
+                                        expected.basis);
     // As it was run: with the framework and the prices that the scenario left to the catalogue.
     report.scenario.workload = loaded.resolved.run.spec;
     report.scenario.economics = loaded.resolved.run.economics;
