@@ -86,7 +86,9 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
     const DataType precision = report.scenario.workload.precision;
     const double per_device = answer.devices > 0 ? answer.tokens_per_s / answer.devices : 0.0;
     return {
-        {"Step time", format_seconds(answer.outcome.step), "one optimizer step of the whole job"},
+        {"Step time", format_seconds(answer.outcome.step), fmt::format("one optimizer step; 9 of 10 such runs: {} to {}",
+                     format_seconds(answer.outcome.step * answer.expected.low),
+                     format_seconds(answer.outcome.step * answer.expected.high))},
         {"Throughput", format_count(answer.tokens_per_s) + " tokens/s",
          fmt::format("{} tokens/s per device", format_count(per_device))},
         {"MFU", format_ratio(answer.mfu),
