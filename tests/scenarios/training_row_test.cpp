@@ -1,0 +1,31 @@
+// What a prediction of a published run may look at, and what it may not.
+#include "scenarios/catalog.hpp"
+#include "scenarios/training_row.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace orrery;
+
+TEST_CASE("a prediction reads neither the row's name nor its source nor its model's name", "[validate]") {
+    // Method: the same rows under other names, and with other measured values, predict the same step to the last bit.
+    const auto rows = read_json_lines(data_directory() + "/scenarios/published.jsonl");
+    REQUIRE(rows);
+    REQUIRE_FALSE(rows->empty());
+    CatalogCache catalog;
+    for (const Json& row : *rows) {
+        Json renamed = row;
+        for (const char* key : {"id", "source_id", "source", "table", "model", "platform"}) renamed[key] = "another";
+        renamed["step_time_s"] = 123.0;
+        renamed.erase("mfu");
+        renamed.erase("hfu");
+        const auto original = prepare_training(row, catalog);
+        const auto other = prepare_training(renamed, catalog);
+        REQUIRE(original);
+        REQUIRE(other);
+        const auto first = predict_step(*original);
+        const auto second = predict_step(*other);
+        REQUIRE(first);
+        REQUIRE(second);
+        CHECK(*first == *second);
+    }
+}
