@@ -182,8 +182,8 @@ TEST_CASE("context parallelism shares attention evenly", "[models][graph]") {
     const Architecture a = small_llama();
     for (const int context : {1, 2, 8}) {
         const TrainingSpec s = spec_of(1, context, 1, 1);
-        const auto& layer = kind_of(graph_of(a, s), "layer");
-        for (const auto& task : layer.forward) {
+        const StepGraph graph = graph_of(a, s);
+        for (const auto& task : kind_of(graph, "layer").forward) {
             if (task.name != "attention") continue;
             const auto& work = std::get<Attention>(std::get<ComputeTask>(task.action).work);
             CHECK(work.queries == 2048 / context);
