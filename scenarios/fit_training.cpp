@@ -1,6 +1,7 @@
 // The fit of training constants, and its way into the catalogue's files.
 #include "scenarios/fit_training.hpp"
 
+#include "scenarios/date.hpp"
 #include "scenarios/training_row.hpp"
 #include "sim/price_experts.hpp"
 
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ctime>
 #include <map>
 #include <memory>
 #include <optional>
@@ -250,15 +250,6 @@ class Fitter {
 };
 
 constexpr std::string_view fit_source = "fitted on published training runs by `orrery calibrate --trainings`";
-
-std::string today() {
-    const std::time_t now = std::time(nullptr);
-    std::array<char, 16> text{};
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
-    return text.data();
-}
 
 Json figure(const TrainingKnob& knob) {
     const double rounded = std::round(knob.value * 1e7) / 1e7;

@@ -23,26 +23,21 @@ constexpr std::array<NamedMachine, 10> named_machines{{
     {"mi325x", "mi325x", "mi325x-node"},
 }};
 
-/// What a measuring harness adds to every call on the host's side: no part of the fabric, so it is kept out of it.
-/// From the small sizes of machines whose fabric was measured without one: 20 us for
-/// torch.distributed loops on H200 and B200; 10 us for Azure's guide on H100 and H200, 23 us on
-/// its A100 machines; why these differ is not known.
+/// What a measuring harness that the row names adds to every call on the host's side: no part of the fabric, so it is kept
+/// out of it. 20 us for torch.distributed loops, from the small sizes of machines whose fabric was measured without one.
+/// Rows that name no harness get nothing: who published them is not looked at.
 struct Harness {
-    const char* key;
-    std::string_view part;
-    std::string_view device;  // empty: any
+    std::string_view part;    // of the row's note
     Seconds host;
     std::string_view words;
 };
-constexpr std::array<Harness, 3> harnesses{{
-    {"note", "torch.distributed", "", 20.0_us, "20 us of the torch.distributed harness added"},
-    {"source", "ai-benchmarking-guide", "a100-sxm-80", 23.0_us, "23 us of Azure's harness added"},
-    {"source", "ai-benchmarking-guide", "", 10.0_us, "10 us of Azure's harness added"},
+constexpr std::array<Harness, 1> harnesses{{
+    {"torch.distributed", 20.0_us, "20 us of the torch.distributed harness added"},
 }};
 
-const Harness* harness_of(const Json& row, std::string_view device) {
+const Harness* harness_of(const Json& row) {
     for (const Harness& one : harnesses) {
-        if (row_says(row, one.key, one.part) && (one.device.empty() || one.device == device)) return &one;
+        if (row_says(row, "note", one.part)) return &one;
     }
     return nullptr;
 }
@@ -143,7 +138,7 @@ RowTask prepare_collective(const Json& row, const std::string& id, CatalogCache&
     const DataType type = row_says(row, "dtype", "int8")   ? DataType::int8
                           : row_says(row, "dtype", "half") ? DataType::fp16
                                                            : DataType::fp32;
-    const Harness* harness = harness_of(row, machine->device);
+    const Harness* harness = harness_of(row);
     const Seconds predicted = collective_time(*fabric, {kind->kind, Bytes::from_si(*bytes), type}, shape) +
                               (harness != nullptr ? harness->host : Seconds{});
     const std::string note = harness != nullptr ? std::string(harness->words) : std::string();

@@ -4,6 +4,7 @@
 #include "kernels/fit_calibration.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/date.hpp"
 #include "scenarios/fit_training.hpp"
 #include "scenarios/output_file.hpp"
 #include "ui/terminal.hpp"
@@ -11,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 
 namespace orrery {
@@ -60,14 +60,6 @@ Result<std::vector<MeasuredTable>> gather_tables(const CalibrateOptions& options
     }
     if (!problems.empty()) return problems;
     return tables;
-}
-
-// The date of the fit is provenance, not part of any prediction.
-std::string today() {
-    const std::time_t now = std::time(nullptr);
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    return fmt::format("{:04}-{:02}-{:02}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday);
 }
 
 std::string quality_line(const std::string& what, const FitQuality& q) {
