@@ -1,6 +1,8 @@
 // Runs the built program as a user's shell would: arguments in, standard output, standard error and exit status out.
 #pragma once
 
+#include "tests/places.hpp"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -53,8 +55,8 @@ inline std::string shell_quoted(const std::string& text) {
 /// A shell command line in the source tree; $ORRERY is the program. Neither locale nor terminal reach it.
 inline ProgramRun run_shell(const std::string& command) {
     const TemporaryFolder folder;
-    const std::string script = "cd " + shell_quoted(ORRERY_SOURCE_DIR) + " && export LC_ALL=C ORRERY=" +
-                               shell_quoted(ORRERY_PROGRAM) + "; { " + command + " ; } >" +
+    const std::string script = "cd " + shell_quoted(source_directory) + " && export LC_ALL=C ORRERY=" +
+                               shell_quoted(program_path) + "; { " + command + " ; } >" +
                                shell_quoted(folder.file("out")) + " 2>" + shell_quoted(folder.file("error")) +
                                " </dev/null";
     const int status = std::system(("exec /bin/bash -c " + shell_quoted(script)).c_str());

@@ -2,6 +2,7 @@
 #include "models/step_graph.hpp"
 #include "models/training.hpp"
 #include "network/fabric.hpp"
+#include "tests/places.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -21,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path source_tree = ORRERY_SOURCE_DIR;
+const fs::path source_tree = orrery::testing::source_directory;
 
 /// Who may include whom: the table of folders in the architecture, tests and benchmarks on top.
 const std::map<std::string, std::set<std::string>> may_include{

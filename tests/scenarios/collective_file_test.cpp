@@ -4,6 +4,7 @@
 
 #include "hardware/node.hpp"
 #include "network/fabric.hpp"
+#include "tests/places.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,7 +17,7 @@ using namespace orrery;
 namespace {
 
 std::string calibration_path(const std::string& name) {
-    return std::string(ORRERY_SOURCE_DIR) + "/network/calibration/" + name + ".json";
+    return std::string(testing::source_directory) + "/network/calibration/" + name + ".json";
 }
 
 Fabric published_fabric(const std::string& parameters, int nodes, BytesPerSecond scale_up, BytesPerSecond port) {

@@ -3,6 +3,7 @@
 
 #include "models/architecture.hpp"
 #include "scenarios/json.hpp"
+#include "tests/places.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,7 +17,7 @@ using namespace orrery;
 
 namespace {
 
-const std::string catalog = std::string(ORRERY_SOURCE_DIR) + "/models/catalog/";
+const std::string catalog = std::string(testing::source_directory) + "/models/catalog/";
 
 Architecture model(const std::string& name) {
     const auto result = read_hugging_face(catalog + name + ".json");

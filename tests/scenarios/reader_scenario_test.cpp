@@ -4,6 +4,7 @@
 #include "scenarios/catalog.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/sha256.hpp"
+#include "tests/places.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -399,7 +400,7 @@ TEST_CASE("a link of the scenario replaces the node's own ports", "[scenarios][r
 TEST_CASE("every shipped scenario is valid, says what it is for, and resolves", "[scenarios][examples]") {
     // Method: all files beside the reader; none may need more than the catalogue.
     int seen = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios")) {
+    for (const auto& entry : std::filesystem::directory_iterator(std::string(testing::source_directory) + "/scenarios")) {
         if (entry.path().extension() != ".json") continue;
         INFO(entry.path().string());
         const Result<Scenario> scenario = read_scenario(entry.path().string(), {});

@@ -5,6 +5,7 @@
 #include "scenarios/keys.hpp"
 #include "scenarios/overlay.hpp"
 #include "scenarios/scenario.hpp"
+#include "tests/places.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -100,7 +101,7 @@ TEST_CASE("the schema is of draft 7 and closed at every level", "[scenarios][sch
 TEST_CASE("the schema accepts every shipped scenario", "[scenarios][schema]") {
     // Method: a validator written from the specification's words.
     const Json schema = schema_json();
-    for (const auto& entry : std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios")) {
+    for (const auto& entry : std::filesystem::directory_iterator(std::string(testing::source_directory) + "/scenarios")) {
         if (entry.path().extension() != ".json") continue;
         INFO(entry.path().string());
         CHECK(conforms(schema, parse_json_file(entry.path().string()).value()));

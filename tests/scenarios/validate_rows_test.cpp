@@ -2,6 +2,7 @@
 #include "scenarios/validate.hpp"
 
 #include "tests/program.hpp"
+#include "tests/places.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -73,7 +74,7 @@ TEST_CASE("what a row's figure counts decides what is compared with it", "[valid
 TEST_CASE("Galvatron's shipped profiles are met within 16 %, rank by rank", "[validate][memory]") {
     // Method: rows of scenarios/published-memory.jsonl, transcribed from the profiles of Hetu-Galvatron (Llama 2 7B cut
     // to one to four layers); the last two are the first and last stage of one pipeline.
-    const auto report = validate_tables({std::string(ORRERY_SOURCE_DIR) + "/scenarios/published-memory.jsonl"});
+    const auto report = validate_tables({std::string(testing::source_directory) + "/scenarios/published-memory.jsonl"});
     REQUIRE(report.ok());
     CHECK(report->kind == "memory");
     std::vector<Comparison> profiles;
@@ -90,7 +91,7 @@ TEST_CASE("devices of Jean Zay hold more than our parts add up to, 15 % at most 
     // GB as only the global batch changed, which bounds what any formula can reach. What is missing is not
     // fragmentation at the 15 % of GMLake (arXiv 2401.08156): with it the published runs of GPT-3 175B on 64 A100
     // (arXiv 2205.05198) would not fit in their 80 GB.
-    const auto report = validate_tables({std::string(ORRERY_SOURCE_DIR) + "/scenarios/published-memory.jsonl"});
+    const auto report = validate_tables({std::string(testing::source_directory) + "/scenarios/published-memory.jsonl"});
     REQUIRE(report.ok());
     std::vector<Comparison> rows;
     for (const Comparison& one : report->results) {
