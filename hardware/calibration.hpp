@@ -219,6 +219,8 @@ struct Calibration {
     /// Time of a matrix multiply inside a long training over its time alone (sustained clocks, cold caches); fitted on
     /// published training runs of this device, one per number format; absent: never compared with a training.
     PerDataType<std::optional<double>> training_slowdown;
+    /// The same of convolutions; absent: as products.
+    PerDataType<std::optional<double>> convolution_slowdown;
     std::optional<double> attention_training_efficiency;  // of the 16-bit peak, forward, head size 128, long sequences
     std::string training_source;
     bool operator==(const Calibration&) const = default;

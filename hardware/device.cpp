@@ -64,10 +64,12 @@ Seconds physical_floor(const Device& device, const Work& work) {
     const auto* product = std::get_if<MatrixMultiply>(&work);
     const auto* grouped = std::get_if<GroupedMatrixMultiply>(&work);
     const auto* attention = std::get_if<Attention>(&work);
+    const auto* convolution = std::get_if<Convolution>(&work);
     FlopPerSecond peak = std::max(device.vector_peak, device.peak(DataType::fp32));
     if (product != nullptr) peak = device.peak(product->type);
     if (grouped != nullptr) peak = device.peak(grouped->type);
     if (attention != nullptr) peak = device.peak(attention->type);
+    if (convolution != nullptr) peak = std::max(peak, device.peak(convolution->type));
     Seconds floor{};
     if (flop.si() > 0.0) floor = flop / peak;  // infinite where the device cannot do it
     if (device.memory_bandwidth.si() > 0.0) floor = std::max(floor, bytes / device.memory_bandwidth);

@@ -4,6 +4,7 @@
 #include "hardware/operator_defaults.hpp"
 #include "hardware/residuals.hpp"
 #include "hardware/work_kinds/attention_model.hpp"
+#include "hardware/work_kinds/convolution_model.hpp"
 #include "hardware/work_kinds/matrix_multiply_model.hpp"
 #include "hardware/work_kinds/streaming_model.hpp"
 
@@ -122,6 +123,16 @@ struct SecondsOf {
     double operator()(const Gather& work) const {
         return gather_seconds(vector_machine(), streaming_parameters(), work);
     }
+
+    // The parameters are those of products; their residuals belong to dense operands and are left aside.
+    double operator()(const Convolution& work) const {
+        const Machine machine = machine_of(device, work.type);
+        if (machine.peak <= 0.0) return std::numeric_limits<double>::infinity();
+        const GemmCalibration* table = gemm_table(*device.calibration, work.type);
+        const GemmParameters parameters = table != nullptr ? table->parameters : scaled_gemm(device, work.type);
+        return launch_of(parameters.launch, software) +
+               convolution_seconds(machine, vector_machine(), parameters, work) * software.matrix_slowdown;
+    }
 };
 
 struct BasisOf {
@@ -142,6 +153,9 @@ struct BasisOf {
     }
     std::string operator()(const Streaming&) const { return said(device.calibration->streaming.has_value()); }
     std::string operator()(const Gather&) const { return said(device.calibration->streaming.has_value()); }
+    std::string operator()(const Convolution& work) const {
+        return said(gemm_table(*device.calibration, work.type) != nullptr);
+    }
 };
 
 }  // namespace

@@ -37,6 +37,11 @@ class WorkHash {
     void operator()(const Gather& w) {
         *this << w.rows << w.row_bytes.si() << w.table_bytes.si() << static_cast<std::int64_t>(w.scatter_add);
     }
+    void operator()(const Convolution& w) {
+        *this << w.batch << w.depth << w.height << w.width << w.channels << w.filters << w.kernel_points()
+              << w.stride_depth << w.stride << w.groups
+              << static_cast<std::int64_t>(w.type) * 4 + static_cast<std::int64_t>(w.pass);
+    }
 
   private:
     std::uint64_t state_ = 0;

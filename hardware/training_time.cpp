@@ -24,6 +24,11 @@ double matrix_training_slowdown(const Device& device, DataType type) {
     return sixteen_bit.value_or(training_slowdown_default);
 }
 
+double convolution_training_slowdown(const Device& device, DataType type) {
+    const auto& measured = device.calibration->convolution_slowdown[type];
+    return measured ? *measured : matrix_training_slowdown(device, type);
+}
+
 // Pairs of query and key that are computed, tiles of the mask's edge not counted.
 double attended_pairs(const Attention& a) {
     const auto queries = static_cast<double>(a.queries);
@@ -60,6 +65,10 @@ Seconds training_time(const Device& device, const Work& work, const TrainingKern
         const Seconds forward = attention_forward(device, *attention, kernels.attention_slowdown);
         if (!attention->backward) return forward;
         return (forward - attention_launch) * attention_backward_ratio + attention_launch + attention_backward_launch;
+    }
+    if (const auto* convolution = std::get_if<Convolution>(&work)) {
+        return execution_time(device, work) *
+               (convolution_training_slowdown(device, convolution->type) * kernels.convolution_slowdown);
     }
     if (const auto* streaming = std::get_if<Streaming>(&work)) {
         const Seconds gap = kernels.backward ? kernel_gap_backward : kernel_gap_forward;

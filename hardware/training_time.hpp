@@ -9,6 +9,7 @@ namespace orrery {
 struct TrainingKernels {
     double matrix_slowdown = 1.0;       // of the software, over the device's own training slowdown
     double attention_slowdown = 1.0;
+    double convolution_slowdown = 1.0;
     double streaming_efficiency = 0.65; // share of memory bandwidth of norms, activations, residuals
     bool backward = false;              // launches are longer in backward passes (autograd between them)
     bool operator==(const TrainingKernels&) const = default;
@@ -20,6 +21,8 @@ struct TrainingKernels {
 /// - Fused attention: 10 us + flop (1 + 128 / queries) k / (peak e); head sizes are padded to 32 and small ones cost
 ///   k = pad/d (1 + q (128/pad - 1)); backward 2.5 x 1.25 of it + 20 us (five products instead of two, less efficiency;
 ///   Dao, arXiv 2307.08691). `e` is the calibration's attention_training_efficiency, else 0.45.
+/// - Convolutions: execution_time, times the device's slowdown for convolutions of the type (else that of products),
+///   times the software's.
 /// - Streaming: 1.5 us (backward 2.4 us) a kernel + bytes / (bandwidth * efficiency).
 Seconds training_time(const Device& device, const Work& work, const TrainingKernels& kernels);
 

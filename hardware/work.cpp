@@ -2,6 +2,7 @@
 #include "hardware/work.hpp"
 
 #include "hardware/work_kinds/attention_model.hpp"
+#include "hardware/work_kinds/convolution_model.hpp"
 #include "hardware/work_kinds/streaming_model.hpp"
 
 #include <algorithm>
@@ -26,6 +27,7 @@ struct FlopOf {
     double operator()(const Gather& w) const {
         return w.scatter_add ? static_cast<double>(w.rows) * w.row_bytes.si() / 4.0 : 0.0;  // one add per fp32 element
     }
+    double operator()(const Convolution& w) const { return convolution_flop(w); }
 };
 
 struct BytesOf {
@@ -57,6 +59,7 @@ struct BytesOf {
     }
     double operator()(const Streaming& w) const { return w.bytes.si(); }
     double operator()(const Gather& w) const { return gather_bytes(w); }
+    double operator()(const Convolution& w) const { return convolution_bytes(w); }
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hardware/work_kinds/attention.hpp"
+#include "hardware/work_kinds/convolution.hpp"
 #include "hardware/work_kinds/gather.hpp"
 #include "hardware/work_kinds/matrix_multiply.hpp"
 #include "hardware/work_kinds/streaming.hpp"
@@ -10,7 +11,7 @@
 
 namespace orrery {
 
-using Work = std::variant<MatrixMultiply, GroupedMatrixMultiply, Attention, Streaming, Gather>;
+using Work = std::variant<MatrixMultiply, GroupedMatrixMultiply, Attention, Streaming, Gather, Convolution>;
 
 /// Useful arithmetic of the work: one multiply-add is two; masked-out scores are not counted.
 Flop flop_of(const Work& work);

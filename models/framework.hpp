@@ -44,6 +44,10 @@ struct FrameworkProfile {
     double expert_exposed_overlapped = 0.3; // share of a token exchange that is seen where the plan overlaps them
     Seconds expert_host_wait;               // per expert layer and micro-batch: the host waits for the experts' sizes
     Seconds expert_host_floor;              // an expert layer takes no less, both passes, with the plain all-to-all
+    bool fused_convolutions = false;        // norms beside a convolution are done by the convolution's own kernel
+    double convolution_slowdown = 1.0;      // on convolutions, over the device's own
+    Seconds host_launch;                    // of models other than decoders: host time per kernel launched
+    double gradient_bucket_parameters = 0;  // gradients reduced together; 0: Megatron-Core's 40 M
     bool operator==(const FrameworkProfile&) const = default;
 
     static constexpr auto fields() {
@@ -93,6 +97,13 @@ struct FrameworkProfile {
                   "Share of token exchanges that is seen when they overlap other compute."),
             field("expert_host_wait", &F::expert_host_wait, non_negative,
                   "Per expert layer and micro-batch: the host waits for the experts' sizes (no graphs, no token drop)."),
+            field("fused_convolutions", &F::fused_convolutions, any_value,
+                  "Norms and activations beside a convolution are done by the convolution's own kernel."),
+            field("convolution_slowdown", &F::convolution_slowdown, positive, "Factor on convolutions."),
+            field("host_launch", &F::host_launch, non_negative,
+                  "Host time per kernel launched, of models that are not decoder transformers."),
+            field("gradient_bucket_parameters", &F::gradient_bucket_parameters, non_negative,
+                  "Gradients that are reduced together; 0: 40 million, or a million per replica if that is more."),
             field("expert_host_floor", &F::expert_host_floor, non_negative,
                   "Least time of an expert layer, both passes, with the plain all-to-all (no whole graph, no drop)."),
         };

@@ -95,10 +95,9 @@ int communicators(const Parallelism& plan) {
     return plan.devices() > 1 ? groups : 0;
 }
 
-}  // namespace
-
-MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,
-                                const FrameworkProfile& framework, const StepGraph& graph, int index) {
+/// Weights, gradients and optimizer states of one pipeline rank.
+MemoryBreakdown states_of_stage(const TrainingSpec& spec, const FrameworkProfile& framework, const StepGraph& graph,
+                                int index) {
     const StageGraph& stage = graph.stages[static_cast<std::size_t>(index)];
     const Parallelism& plan = spec.parallelism;
     const StateBytes bytes = state_bytes(spec, framework);
@@ -121,14 +120,40 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     memory.optimizer =
         part(bytes.optimizer, &StateShards::optimizer) - frozen(bytes.optimizer, &StateShards::optimizer);
     add_unsharded_stage(stage, plan, memory);
-    const ActivationPeak peak =
-        activation_peak(architecture, spec, framework, graph, index, gathered_bytes(architecture, graph, plan));
-    memory.weights += peak.weights;
-    memory.gradients += peak.gradients;
-    memory.activations = peak.activations;
+    return memory;
+}
+
+/// Adds what does not belong to a tensor of the model.
+void add_other(const Parallelism& plan, MemoryBreakdown& memory) {
     memory.fragmentation = fragmentation * memory.activations;
     memory.other =
         process_context + static_cast<double>(communicators(plan)) * communicator_buffers + memory.fragmentation;
+}
+
+}  // namespace
+
+MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,
+                                const FrameworkProfile& framework, const StepGraph& graph, int index) {
+    MemoryBreakdown memory = states_of_stage(spec, framework, graph, index);
+    const ActivationPeak peak =
+        activation_peak(architecture, spec, framework, graph, index, gathered_bytes(architecture, graph, spec.parallelism));
+    memory.weights += peak.weights;
+    memory.gradients += peak.gradients;
+    memory.activations = peak.activations;
+    add_other(spec.parallelism, memory);
+    return memory;
+}
+
+MemoryBreakdown memory_of_layered(const LayeredModel& model, const TrainingSpec& spec,
+                                  const FrameworkProfile& framework, const StepGraph& graph) {
+    MemoryBreakdown memory = states_of_stage(spec, framework, graph, 0);
+    const Parallelism& plan = spec.parallelism;
+    double largest = 0.0;
+    for (const LayerGraph& kind : graph.kinds) largest = std::max(largest, kind.parameters);
+    if (plan.shards_parameters()) memory.weights += Bytes::from_si(2.0 * 2.0 * largest);  // this block and the next
+    if (plan.shards_parameters() || plan.zero == 2) memory.gradients += Bytes::from_si(2.0 * largest);
+    memory.activations = layered_activations(model, spec);
+    add_other(plan, memory);
     return memory;
 }
 

@@ -1,6 +1,7 @@
 // Memory of one rank by part: what must fit before anything can run.
 #pragma once
 
+#include "models/layered_model.hpp"
 #include "models/step_graph.hpp"
 
 namespace orrery {
@@ -20,6 +21,10 @@ struct MemoryBreakdown {
 
 MemoryBreakdown memory_of(const Architecture& architecture, const TrainingSpec& spec,
                           const FrameworkProfile& framework, const StepGraph& graph);
+
+/// The same for a model that is no decoder: its states by the graph, its activations by the model.
+MemoryBreakdown memory_of_layered(const LayeredModel& model, const TrainingSpec& spec,
+                                  const FrameworkProfile& framework, const StepGraph& graph);
 
 /// The same of pipeline rank `stage` of the graph.
 MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,

@@ -44,7 +44,9 @@ struct LayerGraph {
     double expert_parameters = 0;    // of these, routed experts: copies exist on 1 in `expert` of a stage only
     double frozen_parameters = 0;    // of these, the ones that adapters leave as they are: no gradient, no optimizer
     bool has_experts = false;
-    bool is_decoder_layer = false;   // pays the host cost of a layer
+    bool is_decoder_layer = false;   // pays the host cost of a layer; a unit of sharding
+    double launches_forward = 0;     // of models that are not decoders: kernels that the host launches
+    double launches_backward = 0;
     bool is_recomputed = false;
 };
 

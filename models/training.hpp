@@ -182,8 +182,8 @@ struct TrainingSpec {
     static constexpr auto fields() {
         using T = TrainingSpec;
         return std::tuple{
-            required_field("model", &T::model, any_value, "Catalogue model, or path of a Hugging Face config.json."),
-            required_field("sequence", &T::sequence, count, "Tokens of one sequence."),
+            required_field("model", &T::model, any_value, "Catalogue model, or path of a Hugging Face config.json or of a file with a family of layers."),
+            field("sequence", &T::sequence, count, "Tokens of one sequence; required but for models of images."),
             required_field("global_batch", &T::global_batch, count, "Sequences per optimizer step, all devices together."),
             field("micro_batch", &T::micro_batch, count, "Sequences per pass of one replica."),
             field("precision", &T::precision, any_value, "Number format of the matrix products."),

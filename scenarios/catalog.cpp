@@ -6,6 +6,7 @@
 #include "scenarios/bind.hpp"
 #include "scenarios/catalog_files.hpp"
 #include "scenarios/collective_file.hpp"
+#include "scenarios/family_file.hpp"
 #include "scenarios/hugging_face.hpp"
 
 #include <algorithm>
@@ -162,6 +163,14 @@ Result<FrameworkProfile> find_framework(std::string_view name) {
 }
 
 Result<Architecture> find_model(std::string_view name_or_path) {
+    Result<TrainedModel> model = find_trained_model(name_or_path);
+    if (!model) return model.problems();
+    if (!model->family) return std::move(model->architecture);
+    return Problem{"model", "is \"" + model->name + "\", which is no decoder transformer",
+                   "choose a decoder transformer; see `orrery list models`"};
+}
+
+Result<TrainedModel> find_trained_model(std::string_view name_or_path) {
     namespace fs = std::filesystem;
     std::string file(name_or_path);
     std::string name(name_or_path);
@@ -175,9 +184,20 @@ Result<Architecture> find_model(std::string_view name_or_path) {
         if (!entry) return entry.problems();
         file = *entry;
     }
+    TrainedModel model;
+    model.name = name;
+    const Result<Json> json = parse_json_file(file);
+    if (json && json->is_object() && json->contains("family")) {
+        Result<ModelFamily> family = read_family(*json, file + ":");
+        if (!family) return family.problems();
+        model.family = std::move(family).value();
+        return model;
+    }
     Result<Architecture> architecture = read_hugging_face(file);
-    if (architecture && architecture->name.empty()) architecture->name = name;
-    return architecture;
+    if (!architecture) return architecture.problems();
+    model.architecture = std::move(architecture).value();
+    if (model.architecture.name.empty()) model.architecture.name = name;
+    return model;
 }
 
 Result<std::shared_ptr<const CollectiveParameters>> find_collective_parameters(const Device& device) {

@@ -5,9 +5,11 @@
 #include "hardware/node.hpp"
 #include "hardware/result.hpp"
 #include "models/architecture.hpp"
+#include "models/families.hpp"
 #include "models/framework.hpp"
 #include "network/fabric.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +64,15 @@ std::string missing_figures(const Device& device);
 Result<Node> find_node(std::string_view name);
 Result<CatalogLink> find_link(std::string_view name);
 Result<Architecture> find_model(std::string_view name_or_path);
+
+/// A model of either sort: a decoder transformer, or where `family` is set a layered model.
+struct TrainedModel {
+    std::string name;
+    Architecture architecture;
+    std::optional<ModelFamily> family;
+};
+/// As find_model(), and files with a "family" key too.
+Result<TrainedModel> find_trained_model(std::string_view name_or_path);
 Result<FrameworkProfile> find_framework(std::string_view name);
 Result<std::shared_ptr<const CollectiveParameters>> find_collective_parameters(const Device& device);
 Result<Calibration> read_calibration(const std::string& file);

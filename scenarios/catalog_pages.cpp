@@ -117,8 +117,13 @@ std::string link_line(const std::string& name) {
 }
 
 std::string model_line(const std::string& name) {
-    const Result<Architecture> model = find_model(name);
-    if (!model) return "cannot be read: " + model.problems().front().problem;
+    const Result<TrainedModel> either = find_trained_model(name);
+    if (!either) return "cannot be read: " + either.problems().front().problem;
+    if (either->family) {
+        return fmt::format("{} parameters, {}", format_count(family_parameters(*either->family)),
+                           family_doc(*either->family));
+    }
+    const Architecture* model = &either->architecture;
     const ParameterCount count = count_parameters(*model);
     std::string line = fmt::format("{} parameters", format_count(count.total));
     if (model->experts > 0) {
@@ -159,9 +164,14 @@ void add_model_origin(const Json& json, const std::string& name, CatalogPage& pa
             figure.date = text_member(*origin, "date");
         }
     }
-    const Result<Architecture> model = find_model(name);
+    const Result<TrainedModel> model = find_trained_model(name);
     if (!model) return;
-    const ParameterCount count = count_parameters(*model);
+    if (model->family) {
+        page.figures.push_back({"parameters", format_count(family_parameters(*model->family)),
+                                "counted from the figures above", {}, {}});
+        return;
+    }
+    const ParameterCount count = count_parameters(model->architecture);
     page.figures.push_back({"parameters", format_count(count.total), "counted from the figures above", {}, {}});
     page.figures.push_back({"parameters_active", format_count(count.active), "those that one token meets", {}, {}});
 }

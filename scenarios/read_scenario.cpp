@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <initializer_list>
 
 namespace orrery {
 namespace {
@@ -48,9 +49,9 @@ void refuse_search(Json& values, Problems& problems) {
     problems.push_back({"/search", "is not in this version", "remove it, or use \"orrery sweep --over PATH=V1,V2\""});
 }
 
-bool has_data_degree(const Json& values) {
+bool has_key(const Json& values, std::initializer_list<const char*> path) {
     const Json* at = &values;
-    for (const char* step : {"workload", "parallelism", "data"}) {
+    for (const char* step : path) {
         if (!at->is_object()) return false;
         const auto found = at->find(step);
         if (found == at->end()) return false;
@@ -68,7 +69,8 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
     Problems problems;
     Scenario scenario;
     refuse_search(values, problems);
-    const bool data_given = has_data_degree(values);
+    const GivenKeys given{has_key(values, {"workload", "parallelism", "data"}),
+                          has_key(values, {"workload", "sequence"})};
     const bool is_training = take_training_kind(values, problems);
     if (!is_training) values["workload"] = Json::object();
     read_fields(values, "", scenario, problems);
@@ -79,7 +81,7 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
         });
     } else {
         scenario.directory = std::filesystem::path(file).parent_path().string();
-        check_scenario(scenario, data_given, problems);
+        check_scenario(scenario, given, problems);
     }
     if (!problems.empty()) {
         for (Problem& one : problems) one.place = place_of(*overlay, one.place);

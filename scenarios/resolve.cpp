@@ -74,16 +74,19 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     FabricSpec fabric = scenario.cluster.fabric;
     apply_link(fabric, cluster.node, problems);
     auto parameters = value_or_problems(find_collective_parameters(cluster.device), "/cluster/node", problems);
-    run.architecture = value_or_problems(find_model(located_model(scenario)), "/workload/model", problems);
+    TrainedModel model = value_or_problems(find_trained_model(located_model(scenario)), "/workload/model", problems);
+    run.architecture = std::move(model.architecture);
+    run.family = std::move(model.family);
+    const std::string framework = framework_name(scenario.workload, run.family.has_value());
     run.framework =
-        value_or_problems(find_framework(framework_name(scenario.workload)), "/workload/framework", problems);
+        value_or_problems(find_framework(framework), "/workload/framework", problems);
     if (!problems.empty()) return problems;
     cluster.fabric = value_or_problems(
         build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters),
         "/cluster/fabric", problems);
     if (!problems.empty()) return problems;
     run.spec = scenario.workload;
-    run.spec.framework = framework_name(scenario.workload);
+    run.spec.framework = framework;
     run.economics = scenario.economics;
     if (run.economics.device_hour.si() == 0.0) run.economics.device_hour = device_hour_price(cluster.device.name);
     for (const std::string& name :

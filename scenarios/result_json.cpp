@@ -83,6 +83,8 @@ std::string training_json(const TrainingReport& report) {
         {"name", report.scenario.name},
         {"step_time_s", answer.outcome.step.si()},
         {"tokens_per_s", answer.tokens_per_s},
+        {"samples_per_s", answer.samples_per_s},
+        {"sample", answer.sample},
         {"tokens_per_s_per_device", answer.devices > 0 ? answer.tokens_per_s / answer.devices : 0.0},
         {"model_flops_per_device", answer.model_flops_per_device.si()},
         {"mfu", answer.mfu},

@@ -93,10 +93,15 @@ void check_slow(const std::vector<Slow>& slow, const std::string& place, double 
     }
 }
 
+Problem missing_sequence() {
+    return {"/workload/sequence", "is missing: this model has tokens", "write how many tokens one sequence has"};
+}
+
 /// What later checks need of what the names stand for; nothing where there is no such name.
 struct NamedParts {
     std::optional<Node> node;
-    std::optional<Architecture> architecture;
+    std::optional<TrainedModel> model;
+    std::optional<FrameworkProfile> framework;
 };
 
 /// The value of a look-up of `name`, or its problems at `place`; nothing where there is no name to look up.
@@ -124,8 +129,10 @@ NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
     parts.node = looked_up(find_node, cluster.node, "/cluster/node", problems);
     looked_up(find_link, cluster.fabric.link, "/cluster/fabric/link", problems);
     check_topology(cluster.fabric.topology, problems);
-    parts.architecture = looked_up(find_model, located_model(scenario), "/workload/model", problems);
-    looked_up(find_framework, framework_name(scenario.workload), "/workload/framework", problems);
+    parts.model = looked_up(find_trained_model, located_model(scenario), "/workload/model", problems);
+    const bool is_layered = parts.model && parts.model->family;
+    const std::string framework = framework_name(scenario.workload, is_layered);
+    parts.framework = looked_up(find_framework, framework, "/workload/framework", problems);
     if (!cluster.calibration.empty()) {
         const auto calibration = read_calibration(located_file(cluster.calibration, scenario.directory));
         if (!calibration) adopt_lookup(calibration.problems(), "/cluster/calibration", problems);
@@ -133,11 +140,23 @@ NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
     return parts;
 }
 
+/// What stands in the way of training the model as the scenario wants it.
+Problems model_problems(const TrainedModel& model, const TrainingSpec& spec, const FrameworkProfile& framework,
+                        bool sequence_given) {
+    if (!model.family) {
+        return sequence_given ? plan_problems(model.architecture, spec) : Problems{missing_sequence()};
+    }
+    const LayeredModel layered = describe_family(*model.family, pass_shape(spec, framework));
+    if (layered.has_tokens && !sequence_given) return {missing_sequence()};
+    const Result<StepGraph> graph = build_layered_graph(layered, spec);
+    return graph ? Problems{} : graph.problems();
+}
+
 bool is_path(const std::string& name) { return name.find('/') != std::string::npos || name.ends_with(".json"); }
 
 }  // namespace
 
-void check_scenario(Scenario& scenario, bool data_given, Problems& problems) {
+void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& problems) {
     const bool values_hold = problems.empty();
     const NamedParts parts = look_up_names(scenario, problems);
     if (!values_hold) return;
@@ -146,10 +165,10 @@ void check_scenario(Scenario& scenario, bool data_given, Problems& problems) {
         const double devices = static_cast<double>(parts.node->devices) * cluster.nodes;
         check_slow(cluster.faults.slow_devices, "/cluster/faults/slow_devices", devices, problems);
         check_slow(cluster.faults.slow_links, "/cluster/faults/slow_links", devices, problems);
-        check_degrees(scenario.workload.parallelism, data_given, cluster, *parts.node, problems);
+        check_degrees(scenario.workload.parallelism, given.data, cluster, *parts.node, problems);
     }
-    if (!parts.architecture) return;
-    for (Problem& one : plan_problems(*parts.architecture, scenario.workload)) {
+    if (!parts.model || !parts.framework) return;
+    for (Problem& one : model_problems(*parts.model, scenario.workload, *parts.framework, given.sequence)) {
         add_problem(problems, std::move(one.place), one.problem, one.remedy);
     }
 }
@@ -170,8 +189,9 @@ std::string located_model(const Scenario& scenario) {
     return is_path(model) ? located_file(model, scenario.directory) : model;
 }
 
-std::string framework_name(const TrainingSpec& spec) {
+std::string framework_name(const TrainingSpec& spec, bool is_layered) {
     if (!spec.framework.empty()) return spec.framework;
+    if (is_layered) return "pytorch-ddp";
     return spec.parallelism.fsdp ? "pytorch-fsdp" : "megatron-core";
 }
 

@@ -9,9 +9,13 @@
 namespace orrery {
 
 /// Looks up every name and adds what is not there to `problems`, with JSON pointers as places. Then, if no value had a
-/// problem of its own before (`problems` empty), derives an absent data-parallel degree (`data_given` false) from the
-/// devices and adds what does not go together.
-void check_scenario(Scenario& scenario, bool data_given, Problems& problems);
+/// problem of its own before (`problems` empty), derives an absent data-parallel degree (`given.data` false) from the
+/// devices and adds what does not go together. A model with tokens needs a sequence (`sequence_given`).
+struct GivenKeys {
+    bool data = false;
+    bool sequence = false;
+};
+void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& problems);
 
 /// Where a path in a scenario leads: as it is if absolute, else in the scenario's folder, else in the data directory;
 /// the path itself if there is no such file.
@@ -20,7 +24,7 @@ std::string located_file(const std::string& path, const std::string& scenario_di
 /// The model's name or, where it is a path, that path located.
 std::string located_model(const Scenario& scenario);
 
-/// Name of the framework profile: the scenario's, or the default of its kind of parallelism.
-std::string framework_name(const TrainingSpec& spec);
+/// Name of the framework profile: the scenario's, or the default of its kind of model and parallelism.
+std::string framework_name(const TrainingSpec& spec, bool is_layered);
 
 }  // namespace orrery

@@ -24,7 +24,7 @@ constexpr ErrorQuantiles unseen_quantiles{0.75, 1.25, "assumed: no published tra
 
 ExpectedError expected_error(const Cluster& cluster, const TrainingRun& run) {
     ErrorQuantiles quantiles = dense_quantiles;
-    if (run.architecture.experts > 0) {
+    if (!run.family && run.architecture.experts > 0) {
         quantiles = run.spec.token_dispatcher ? mixture_quantiles : unknown_mixture_quantiles;
     }
     if (cluster.device.calibration->training_source.empty() && quantiles.low > unseen_quantiles.low) quantiles = unseen_quantiles;

@@ -36,6 +36,7 @@ Pricer::Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpe
     : cluster_(cluster), graph_(graph), spec_(spec), framework_(framework) {
     kernels_.matrix_slowdown = framework.matrix_slowdown;
     kernels_.attention_slowdown = framework.attention_slowdown;
+    kernels_.convolution_slowdown = framework.convolution_slowdown;
     kernels_.streaming_efficiency = framework.streaming_efficiency;
     if (framework.library_year - cluster.device.year < 2) {
         kernels_.matrix_slowdown *= framework.immature_matrix_slowdown;
@@ -180,9 +181,12 @@ void Pricer::add_host_time(const LayerGraph& kind, PricedLayer& layer) const {
     if (!kind.is_decoder_layer) return;
     const double left = host_share(spec_, framework_);
     const Seconds tensor = spec_.parallelism.tensor > 1 ? framework_.host_tensor_parallel : Seconds{};
-    const Seconds forward = left * (framework_.host_forward + tensor);
-    Seconds backward = left * (framework_.host_backward + tensor);
-    if (kind.is_recomputed) backward += forward * framework_.host_recompute_factor;
+    const bool by_launches = kind.launches_forward > 0.0;
+    const Seconds own_forward = by_launches ? kind.launches_forward * framework_.host_launch : framework_.host_forward;
+    const Seconds own_backward = by_launches ? kind.launches_backward * framework_.host_launch : framework_.host_backward;
+    const Seconds forward = left * (own_forward + tensor);
+    Seconds backward = left * (own_backward + tensor);
+    if (kind.is_recomputed && !by_launches) backward += forward * framework_.host_recompute_factor;
     const Seconds host = forward + backward;
     const Seconds gpu = own_time(layer.forward) + own_time(layer.backward);
     Seconds time = gpu;

@@ -120,7 +120,9 @@ void Pricer::append_unhidden(std::vector<Instruction>& code, const ShardedChunk&
 }
 
 double Pricer::exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const {
-    const double bucket = std::max(bucket_parameters, bucket_parameters_per_rank * ranks);
+    const double bucket = framework_.gradient_bucket_parameters > 0.0
+                              ? framework_.gradient_bucket_parameters
+                              : std::max(bucket_parameters, bucket_parameters_per_rank * ranks);
     const double smallest = std::min(1.0, bucket / std::max(parameters, 1.0));
     return std::clamp((idle - beside) / idle, smallest, 1.0);
 }

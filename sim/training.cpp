@@ -45,7 +45,7 @@ void add_economics(TrainingAnswer& answer, const Cluster& cluster, const Trainin
     answer.energy_per_step = answer.power_average * step * run.economics.pue;
     const double device_hours = answer.devices * (step / 1.0_hours);
     answer.cost_per_step = run.economics.device_hour * device_hours;
-    const double tokens = static_cast<double>(run.spec.global_batch) * run.spec.sequence;
+    const double tokens = answer.tokens_per_s * (step / 1.0_s);
     answer.cost_per_million_tokens = answer.cost_per_step * (1e6 / tokens);
 }
 
@@ -80,9 +80,20 @@ void check_floor(const TrainingAnswer& answer, const Cluster& cluster, DataType 
 
 }  // namespace
 
+Result<StepGraph> training_graph(const TrainingRun& run) {
+    if (!run.family) return build_step_graph(run.architecture, run.spec, run.framework);
+    return build_layered_graph(describe_family(*run.family, pass_shape(run.spec, run.framework)), run.spec);
+}
+
+MemoryBreakdown training_memory(const TrainingRun& run, const StepGraph& graph) {
+    if (!run.family) return memory_of(run.architecture, run.spec, run.framework, graph);
+    const LayeredModel model = describe_family(*run.family, pass_shape(run.spec, run.framework));
+    return memory_of_layered(model, run.spec, run.framework, graph);
+}
+
 Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
                                     const SimulateOptions& options) {
-    const Result<StepGraph> graph = build_step_graph(run.architecture, run.spec, run.framework);
+    const Result<StepGraph> graph = training_graph(run);
     if (!graph) return graph.problems();
     if (cluster.device.peak(run.spec.precision) <= FlopPerSecond{}) {
         return Problem{"/workload/precision",
@@ -99,14 +110,21 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
         if (!played) return played.problems();
         answer.outcome = std::move(played).value();
     }
-    answer.memory = memory_of(run.architecture, run.spec, run.framework, *graph);
+    answer.memory = training_memory(run, *graph);
     answer.memory_capacity = cluster.device.memory_capacity;
     answer.fits = answer.memory.total() <= answer.memory_capacity;
     answer.model_flop = graph->model_flop;
     answer.parameters = graph->parameters_total;
     const Seconds step = answer.outcome.step;
     const FlopPerSecond peak = cluster.device.peak(run.spec.precision) * answer.devices;
-    answer.tokens_per_s = static_cast<double>(run.spec.global_batch) * run.spec.sequence / (step / 1.0_s);
+    answer.samples_per_s = static_cast<double>(run.spec.global_batch) / (step / 1.0_s);
+    answer.tokens_per_s = answer.samples_per_s * run.spec.sequence;
+    if (run.family) {
+        const LayeredModel model = describe_family(*run.family, PassShape{});
+        answer.sample = model.sample;
+        answer.has_tokens = model.has_tokens;
+        if (!model.has_tokens) answer.tokens_per_s = answer.samples_per_s;
+    }
     answer.model_flops_per_device = graph->model_flop / step / answer.devices;
     answer.mfu = graph->model_flop / step / peak;
     answer.hfu = graph->hardware_flop / step / peak;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "models/architecture.hpp"
+#include "models/families.hpp"
 #include "models/framework.hpp"
 #include "sim/expected_error.hpp"
 #include "sim/simulate.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@ struct TrainingRun {
     TrainingSpec spec;
     FrameworkProfile framework;
     Economics economics;
+    std::optional<ModelFamily> family = {};    // set: what is trained is this, and `architecture` means nothing
 };
 
 /// Everything an answer about a training needs; each field's unit is its type.
@@ -34,7 +37,10 @@ struct TrainingAnswer {
     Bytes memory_capacity;
     bool fits = true;
     int devices = 0;
-    double tokens_per_s = 0;
+    double tokens_per_s = 0;              // of models without tokens: samples
+    double samples_per_s = 0;             // sequences, images, ..
+    std::string sample = "sequences";     // what a batch counts
+    bool has_tokens = true;
     FlopPerSecond model_flops_per_device;
     double mfu = 0;                       // model flop over dense peak of the precision
     double hfu = 0;                       // the same with recomputation
@@ -51,6 +57,12 @@ struct TrainingAnswer {
 };
 
 /// All problems at once (sizes, degrees, devices). A plan that does not fit in memory is still an answer (fits = false).
+/// The step's graph, whichever sort of model is trained.
+Result<StepGraph> training_graph(const TrainingRun& run);
+
+/// Memory of the fullest rank; `graph` is that of the run.
+MemoryBreakdown training_memory(const TrainingRun& run, const StepGraph& graph);
+
 Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
                                     const SimulateOptions& options);
 

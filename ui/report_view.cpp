@@ -56,13 +56,21 @@ std::string grouped(double value) {
     return text;
 }
 
+/// "2,048 sequences of 8,192 tokens", "2,048 images".
+std::string describe_batch(const TrainingReport& report) {
+    const TrainingSpec& spec = report.scenario.workload;
+    std::string text = grouped(spec.global_batch) + " " + report.answer.sample;
+    if (report.answer.has_tokens) text += " of " + grouped(spec.sequence) + " tokens";
+    return text;
+}
+
 std::string subtitle_of(const TrainingReport& report) {
     const Cluster& cluster = report.cluster;
     const TrainingSpec& spec = report.scenario.workload;
-    return fmt::format("{} {} in {} {}, {}; {}; {} sequences of {} tokens, micro-batch {}, {}, recompute {}",
+    return fmt::format("{} {} in {} {}, {}; {}; {}, micro-batch {}, {}, recompute {}",
                        grouped(report.answer.devices), cluster.device.name, grouped(cluster.nodes), cluster.node.name,
-                       cluster.fabric.topology, describe(spec.parallelism), grouped(spec.global_batch),
-                       grouped(spec.sequence), spec.micro_batch, name_of(spec.precision), describe_recompute(spec));
+                       cluster.fabric.topology, describe(spec.parallelism), describe_batch(report),
+                       spec.micro_batch, name_of(spec.precision), describe_recompute(spec));
 }
 
 ReportFigure memory_figure(const TrainingAnswer& answer) {
@@ -85,18 +93,19 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
     const TrainingAnswer& answer = report.answer;
     const DataType precision = report.scenario.workload.precision;
     const double per_device = answer.devices > 0 ? answer.tokens_per_s / answer.devices : 0.0;
+    const std::string unit = answer.has_tokens ? "tokens" : answer.sample;
     return {
         {"Step time", format_seconds(answer.outcome.step), fmt::format("one optimizer step; 9 of 10 such runs: {} to {}",
                      format_seconds(answer.outcome.step * answer.expected.low),
                      format_seconds(answer.outcome.step * answer.expected.high))},
-        {"Throughput", format_count(answer.tokens_per_s) + " tokens/s",
-         fmt::format("{} tokens/s per device", format_count(per_device))},
+        {"Throughput", fmt::format("{} {}/s", format_count(answer.tokens_per_s), unit),
+         fmt::format("{} {}/s per device", format_count(per_device), unit)},
         {"MFU", format_ratio(answer.mfu),
          fmt::format("{} of {} dense {} per device; HFU {}", format_flops(answer.model_flops_per_device),
                      format_flops(report.cluster.device.peak(precision)), name_of(precision), format_ratio(answer.hfu))},
         memory_figure(answer),
         {"Cost", format_usd(answer.cost_per_step) + " per step",
-         fmt::format("{} per million tokens, at {} per device and hour", format_usd(answer.cost_per_million_tokens),
+         fmt::format("{} per million {}, at {} per device and hour", format_usd(answer.cost_per_million_tokens), unit,
                      format_usd(report.scenario.economics.device_hour))},
         {"Power", format_watts(answer.power_average) + " average",
          fmt::format("{} per step at PUE {}", format_joules(answer.energy_per_step), report.scenario.economics.pue)},

@@ -61,12 +61,12 @@ double power_derated(double seconds, double busy_share, double derate) {
 }
 
 // Systolic arrays: dimensions padded to 8 x edge x edge, no waves of tiles (TPU: Jouppi et al., ISCA 2017 and 2023).
-double systolic_seconds(const Machine& machine, const GemmParameters& parameters, const Product& p) {
+double systolic_seconds(const Machine& machine, const GemmParameters& parameters, const Product& p, double bytes) {
     const double edge = machine.padding;
     const double padded = 2.0 * p.batch * (ceil_div(p.m, 8.0) * 8.0) * (ceil_div(p.n, edge) * edge) *
                           (ceil_div(p.k, edge) * edge);
     const double compute = padded / (machine.peak * parameters.matrix_efficiency) + parameters.tile_overhead.si();
-    return join(compute, memory_seconds(machine, parameters, compulsory_bytes(p)), parameters.overlap_norm);
+    return join(compute, memory_seconds(machine, parameters, bytes), parameters.overlap_norm);
 }
 
 struct WaveCost {
@@ -85,8 +85,8 @@ WaveCost wave_cost(const Machine& machine, const GemmParameters& parameters, con
     return {waves * (std::max(matrix, feed) + parameters.tile_overhead.si()), waves * matrix};
 }
 
-double tiled_seconds(const Machine& machine, const GemmParameters& parameters, const Product& p) {
-    const double memory = memory_seconds(machine, parameters, compulsory_bytes(p));
+double tiled_seconds(const Machine& machine, const GemmParameters& parameters, const Product& p, double bytes) {
+    const double memory = memory_seconds(machine, parameters, bytes);
     const bool wide = machine.peak * p.a_bytes / (2.0 * machine.cores) >= wide_core_peak;
     double best = std::numeric_limits<double>::infinity();
     double best_matrix = 0.0;
@@ -118,13 +118,26 @@ double tiled_seconds(const Machine& machine, const GemmParameters& parameters, c
     return power_derated(best, best_matrix / best, parameters.power_derate);
 }
 
+Product product_of(const MatrixMultiply& work) {
+    const double size = element_bytes(work.type);
+    return {static_cast<double>(work.m), static_cast<double>(work.n), static_cast<double>(work.k),
+            static_cast<double>(work.batch), size, size, work.output_element_bytes};
+}
+
+double product_seconds(const Machine& machine, const GemmParameters& parameters, const Product& p, double bytes) {
+    return machine.padding > 0.0 ? systolic_seconds(machine, parameters, p, bytes)
+                                 : tiled_seconds(machine, parameters, p, bytes);
+}
+
 }  // namespace
 
 double matrix_multiply_seconds(const Machine& machine, const GemmParameters& parameters, const MatrixMultiply& work) {
-    const double size = element_bytes(work.type);
-    const Product p{static_cast<double>(work.m), static_cast<double>(work.n), static_cast<double>(work.k),
-                    static_cast<double>(work.batch), size, size, work.output_element_bytes};
-    return machine.padding > 0.0 ? systolic_seconds(machine, parameters, p) : tiled_seconds(machine, parameters, p);
+    return product_seconds(machine, parameters, product_of(work), compulsory_bytes(product_of(work)));
+}
+
+double indexed_multiply_seconds(const Machine& machine, const GemmParameters& parameters, const MatrixMultiply& work,
+                                double memory_bytes) {
+    return product_seconds(machine, parameters, product_of(work), memory_bytes);
 }
 
 double grouped_multiply_seconds(const Machine& machine, const GemmParameters& parameters,

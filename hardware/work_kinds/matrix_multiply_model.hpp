@@ -12,6 +12,11 @@ namespace orrery {
 /// Seconds of one product from the start of its kernel, without the launch (`parameters.launch`).
 double matrix_multiply_seconds(const Machine& machine, const GemmParameters& parameters, const MatrixMultiply& work);
 
+/// The same where operands are read through an index (implicit products of convolutions): only `memory_bytes` cross the
+/// memory interface, however large the operands look to the tiles.
+double indexed_multiply_seconds(const Machine& machine, const GemmParameters& parameters, const MatrixMultiply& work,
+                                double memory_bytes);
+
 /// Seconds of one grouped kernel (all groups in one launch), without the launch: tiles counted group by group.
 double grouped_multiply_seconds(const Machine& machine, const GemmParameters& parameters,
                                 const GroupedMatrixMultiply& work);
