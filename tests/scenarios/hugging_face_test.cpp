@@ -118,7 +118,8 @@ TEST_CASE("every file of the model catalogue is tested against a published count
     for (const Published& entry : published) known.insert(entry.name);
     std::set<std::string> found;
     for (const auto& file : std::filesystem::directory_iterator(catalog)) {
-        if (file.path().extension() == ".json") found.insert(file.path().stem().string());
+        const bool is_layered = parse_json_file(file.path().string())->contains("family");  // see family_test.cpp
+        if (file.path().extension() == ".json" && !is_layered) found.insert(file.path().stem().string());
     }
     CHECK(found == known);
 }
