@@ -25,7 +25,7 @@ double elements(std::int64_t rows, std::int64_t width) {
 double expert_activations(const Architecture& a, const LayerShape& s, double inner) {
     if (s.remakes.experts) return 0.0;
     if (s.remakes.expert_activation) inner -= 1.0;
-    const double routed = elements(s.expert_rows, s.hidden) * 2.0 + inner * elements(s.expert_rows, a.expert_ffn);
+    const double routed = elements(s.expert_rows, s.hidden) * 2.0 + inner * elements(s.expert_rows, s.expert_ffn);
     const double shared = inner * elements(s.tokens, a.shared_experts * std::int64_t{1} * a.expert_ffn) / s.tensor;
     return s.element_bytes * (routed + shared);
 }
@@ -39,10 +39,26 @@ double attention_inputs(const Architecture& a, const LayerShape& s) {
     return latents + (s.remakes.latent_up ? 0.0 : elements(s.tokens, s.heads * (2 * s.head_size + s.value_head_size)));
 }
 
+/// What the weights' gradients of one layer wait for, once the inputs' gradients are done: each product's input and the
+/// gradient of its output. 32 s b h of a GPT's 34 (Qi et al., arXiv 2401.10241, table 1). Queries, keys and values are
+/// counted as one product, latent projections by their inputs and outputs.
+double weight_gradient_inputs(const Architecture& a, const LayerShape& s, bool expert_layer) {
+    const double stream = elements(s.norm_tokens(), s.hidden);
+    const double gated = is_gated(a.activation) ? 2.0 : 1.0;
+    double values = stream + attention_inputs(a, s);                        // into attention
+    values += elements(s.tokens, s.heads * s.value_head_size) + stream;     // out of it
+    if (!expert_layer) return s.element_bytes * (values + 2.0 * stream + (gated + 1.0) * elements(s.tokens, s.ffn));
+    const std::int64_t shared = std::int64_t{a.shared_experts} * a.expert_ffn / s.tensor;
+    values += 2.0 * elements(s.expert_rows, s.hidden) + (gated + 1.0) * elements(s.expert_rows, s.expert_ffn);
+    if (shared > 0) values += 2.0 * stream + (gated + 1.0) * elements(s.tokens, shared);
+    return s.element_bytes * values;
+}
+
 /// What one pass of a chunk keeps, and what it needs besides while it runs.
 struct ChunkActivations {
     double layers = 0.0;      // kept by decoder layers
     double head = 0.0;        // kept by the head
+    double for_weights = 0.0; // of a backward pass in two halves: kept from the first to the second
     double recomputed = 0.0;  // one whole layer while it is done again
     bool has_layers = false;
     bool has_head = false;
@@ -54,6 +70,8 @@ struct LayerSizes {
     double expert;
     double input;   // the residual stream of one micro-batch on one rank
     double logits;  // count
+    double dense_for_weights;
+    double expert_for_weights;
 };
 
 ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, const LayerSizes& sizes) {
@@ -61,12 +79,16 @@ ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, c
     for (const LayerRun& run : chunk) {
         const LayerGraph& kind = graph.kinds[static_cast<std::size_t>(run.kind)];
         if (kind.is_decoder_layer) {
-            const double whole = kind.expert_parameters > 0.0 ? sizes.expert : sizes.dense;
+            const bool has_experts = kind.expert_parameters > 0.0;
+            const double whole = has_experts ? sizes.expert : sizes.dense;
+            const double for_weights = has_experts ? sizes.expert_for_weights : sizes.dense_for_weights;
+            sum.for_weights += run.count * std::min(for_weights, whole);
             sum.layers += run.count * (kind.is_recomputed ? sizes.input : whole);
             if (kind.is_recomputed) sum.recomputed = std::max(sum.recomputed, whole - sizes.input);
             sum.has_layers = true;
         } else if (kind.name == "head") {
             sum.head = 2.0 * sizes.input + kept_per_logit * sizes.logits;
+            sum.for_weights += sizes.input + kept_per_logit * sizes.logits;
             sum.has_head = true;
         }
     }
@@ -86,6 +108,10 @@ ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActiv
     ActivationPeak peak;
     for (const SchedulePass& pass : stage.passes) {
         const ChunkActivations& chunk = chunks[static_cast<std::size_t>(pass.chunk)];
+        if (pass.part == PassPart::weight) {
+            held -= chunk.for_weights;
+            continue;
+        }
         if (!pass.backward) held += chunk.kept();
         if (chunk.has_head) {
             take_larger(peak, held + working_per_logit * logits, gathered.head_weights,
@@ -95,7 +121,7 @@ ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActiv
             take_larger(peak, held - chunk.head + (pass.backward ? chunk.recomputed : 0.0), gathered.layer_weights,
                         pass.backward ? gathered.layer_gradients : Bytes{});
         }
-        if (pass.backward) held -= chunk.kept();
+        if (pass.backward) held -= chunk.kept() - (pass.part == PassPart::input ? chunk.for_weights : 0.0);
     }
     return peak;
 }
@@ -133,7 +159,9 @@ ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, 
     const LayerSizes sizes{layer_activations(a, shape, framework, false).si(),
                            a.experts > 0 ? layer_activations(a, shape, framework, true).si() : 0.0,
                            shape.element_bytes * elements(shape.norm_tokens(), shape.hidden),
-                           elements(shape.tokens, shape.vocabulary)};
+                           elements(shape.tokens, shape.vocabulary),
+                           weight_gradient_inputs(a, shape, false),
+                           a.experts > 0 ? weight_gradient_inputs(a, shape, true) : 0.0};
     const StageGraph& rank = graph.stages[static_cast<std::size_t>(stage)];
     std::vector<ChunkActivations> chunks;
     chunks.reserve(rank.chunks.size());
@@ -142,6 +170,12 @@ ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, 
     const Bytes sequence = Bytes::from_si(shape.element_bytes * elements(shape.tokens, shape.hidden));
     if (shape.sequence_parallel) peak.activations += 2.0 * sequence;  // gathered input, gradient before it is scattered
     peak.activations += 2.0 * graph.boundary_message;                 // one message received, one being sent
+    if (shape.context > 1 && shape.context_kind != ContextKind::ring) {
+        // One layer's gathered keys and values, or what an all-to-all has received beside what it sent.
+        const std::int64_t width = shape.trades_heads() ? shape.heads * 2 + shape.kv_heads * 2 : shape.kv_heads * 2;
+        const std::int64_t rows = shape.trades_heads() ? shape.tokens : shape.batch * shape.sequence;
+        peak.activations += Bytes::from_si(shape.element_bytes * elements(rows, width * shape.head_size));
+    }
     return peak;
 }
 

@@ -37,15 +37,31 @@ LayerPiece expert_linear(const LayerShape& s, const LinearNames& names, std::int
                            static_cast<double>(std::max<std::int64_t>(s.expert_rows, 1));
     piece.backward.push_back(
         compute_task(names.weight_gradient, expert_product(s, n, k, written), OperatorClass::matrix));
+    piece.backward.back().is_weight_gradient = true;
     return piece;
 }
 
 LayerPiece token_exchange(const LayerShape& s, std::string_view forward, std::string_view backward) {
     if (s.expert == 1) return {};
     const auto size =
-        Bytes::from_si(s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(s.hidden));
+        Bytes::from_si(s.element_bytes * static_cast<double>(s.routed_rows) * static_cast<double>(s.hidden));
     const ExchangeTask task{Collective{CollectiveKind::all_to_all, size, s.wide_type}, Axis::expert};
     return {{{forward, task}}, {{backward, task}}};
+}
+
+/// Where experts are split, their ranks gather each other's tokens ahead of the products and sum the parts after them,
+/// and backward the other way round (Megatron-Core, megatron/core/transformer/moe/token_dispatcher.py).
+LayerPiece split_exchange(const LayerShape& s, bool enters) {
+    if (s.expert_tensor == 1) return {};
+    const auto size =
+        Bytes::from_si(s.element_bytes * static_cast<double>(s.expert_rows) * static_cast<double>(s.hidden));
+    const auto task = [&](std::string_view name, CollectiveKind kind) {
+        return GraphTask{name, ExchangeTask{Collective{kind, size, s.wide_type}, Axis::expert_tensor}};
+    };
+    const GraphTask gather = task(enters ? "expert token gather" : "expert output gradient gather", CollectiveKind::all_gather);
+    const GraphTask scatter =
+        task(enters ? "expert token gradient scatter" : "expert output scatter", CollectiveKind::reduce_scatter);
+    return enters ? LayerPiece{{gather}, {scatter}} : LayerPiece{{scatter}, {gather}};
 }
 
 /// Bytes to sort tokens by expert and back: 8 h forward and 12 h backward per routed copy, 4 h and 6 h per token.
@@ -78,7 +94,7 @@ LayerPiece expert_bias(const LayerShape& s, std::int64_t width) {
 
 std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s) {
     const bool gated = is_gated(a.activation);
-    const std::int64_t wide = gated ? 2 * a.expert_ffn : a.expert_ffn;
+    const std::int64_t wide = gated ? 2 * s.expert_ffn : s.expert_ffn;
     const LinearNames router{"router", "router input gradient", "router weight gradient", "router cast"};
     const LinearNames up{"expert up", "expert up input gradient", "expert up weight gradient", "expert up cast"};
     const LinearNames down{"expert down", "expert down input gradient", "expert down weight gradient",
@@ -86,13 +102,15 @@ std::vector<LayerPiece> expert_pieces(const Architecture& a, const LayerShape& s
     std::vector<LayerPiece> pieces{linear_piece(s, router, s.tokens_split, a.experts, s.hidden, true),
                                    permutation(s),
                                    token_exchange(s, "expert dispatch", "expert dispatch gradient"),
+                                   split_exchange(s, true),
                                    expert_linear(s, up, wide, s.hidden),
-                                   expert_activation(s, gated, s.expert_rows, a.expert_ffn),
-                                   expert_linear(s, down, s.hidden, a.expert_ffn),
+                                   expert_activation(s, gated, s.expert_rows, s.expert_ffn),
+                                   expert_linear(s, down, s.hidden, s.expert_ffn),
+                                   split_exchange(s, false),
                                    token_exchange(s, "expert combine", "expert combine gradient")};
     if (a.linear_bias) {
-        pieces.insert(pieces.begin() + 6, expert_bias(s, s.hidden));
-        pieces.insert(pieces.begin() + 4, expert_bias(s, wide));
+        pieces.insert(pieces.begin() + 7, expert_bias(s, s.hidden));
+        pieces.insert(pieces.begin() + 5, expert_bias(s, wide));
     }
     if (a.shared_experts > 0) {
         const std::int64_t width = static_cast<std::int64_t>(a.shared_experts) * a.expert_ffn / s.tensor;

@@ -39,10 +39,14 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.ffn = architecture.ffn / plan.tensor;
     s.vocabulary = padded_vocabulary(architecture, plan.tensor) / plan.tensor;
     s.experts = architecture.experts / plan.expert;
-    s.expert_rows = s.tokens_split * architecture.experts_per_token;
+    s.routed_rows = s.tokens_split * architecture.experts_per_token;
+    s.expert_rows = s.routed_rows * plan.expert_tensor;  // gathered over the ranks that split each expert
+    s.expert_ffn = architecture.expert_ffn / plan.expert_tensor;
     s.tensor = plan.tensor;
     s.context = plan.context;
     s.expert = plan.expert;
+    s.expert_tensor = plan.expert_tensor;
+    s.context_kind = plan.context_kind;
     s.sequence_parallel = plan.has_sequence_parallel();
     s.flash = spec.flash_attention;
     s.dropout = !spec.flash_attention;

@@ -26,9 +26,13 @@ struct LayerShape {
     std::int64_t vocabulary = 1;   // of this rank, padded
     std::int64_t experts = 0;      // of this rank
     std::int64_t expert_rows = 0;  // rows that this rank's experts compute, mean
+    std::int64_t routed_rows = 0;  // rows that this rank sends to experts
+    std::int64_t expert_ffn = 0;   // of this rank
     int tensor = 1;
     int context = 1;
     int expert = 1;
+    int expert_tensor = 1;
+    ContextKind context_kind = ContextKind::ring;
     bool sequence_parallel = false;
     bool flash = true;
     bool dropout = false;              // the pre-flash recipes of GPT-2 and GPT-3 train with it
@@ -41,6 +45,9 @@ struct LayerShape {
     DataType wide_type = DataType::bf16;  // of what 8- and 4-bit training keeps wide: attention, head, router
     double gradient_element_bytes = 2.0;  // of a weight gradient as its product writes it
     double cast_bytes = 0.0;              // moved per element that is cast to 8 or 4 bit; 0: no casts
+
+    /// Whether attention sees whole sequences and fewer heads while it runs.
+    [[nodiscard]] bool trades_heads() const { return context > 1 && context_kind == ContextKind::ulysses; }
 
     /// Tokens that norms and residuals run over: T / tensor with sequence parallelism.
     [[nodiscard]] std::int64_t norm_tokens() const { return sequence_parallel ? tokens_split : tokens; }

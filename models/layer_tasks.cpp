@@ -65,12 +65,35 @@ LayerPiece leave_tensor(const LayerShape& s) {
         {exchange_task("output gradient all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)}};
 }
 
+/// Trading a sequence's share of all heads for the whole sequence of some: queries, keys and values (`with_keys`), or
+/// attention's result. Fewer key heads than ranks are sent to each rank that needs them. Jacobs et al., "DeepSpeed
+/// Ulysses", arXiv 2309.14509, section 3.
+LayerPiece head_exchange(const LayerShape& s, bool with_keys) {
+    const std::int64_t keys = std::max<std::int64_t>(s.kv_heads, s.context);
+    const std::int64_t width =
+        with_keys ? s.heads * s.head_size + keys * (s.head_size + s.value_head_size) : s.heads * s.value_head_size;
+    const double bytes = s.element_bytes * static_cast<double>(s.tokens) * static_cast<double>(width);
+    const auto task = [&](std::string_view name) {
+        return exchange_task(name, CollectiveKind::all_to_all, bytes, Axis::context, s.wide_type);
+    };
+    if (with_keys) return {{task("heads for sequence")}, {task("head gradients for sequence")}};
+    return {{task("sequence for heads")}, {task("sequence gradients for heads")}};
+}
+
 /// Keys and values go once around the context ring; backward their gradients travel with them (Liu et al., "Ring
-/// Attention", arXiv 2310.01889). Written as the all-gather that moves the same bytes.
+/// Attention", arXiv 2310.01889). Written as the all-gather that moves the same bytes. Or they are gathered ahead of
+/// attention, and their gradients summed and scattered after it ("Llama 3", arXiv 2407.21783, 3.3.2).
 LayerPiece context_piece(const LayerShape& s) {
     if (s.context == 1) return {};
+    if (s.trades_heads()) return head_exchange(s, true);
     const double bytes = s.element_bytes * static_cast<double>(s.batch * s.sequence) * 2.0 *
                          static_cast<double>(s.kv_heads * s.head_size);
+    if (s.context_kind == ContextKind::all_gather) {  // backward gathers them once more
+        return {{exchange_task("key all-gather", CollectiveKind::all_gather, bytes, Axis::context, s.wide_type)},
+                {exchange_task("key gradient reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::context,
+                               s.wide_type),
+                 exchange_task("key all-gather", CollectiveKind::all_gather, bytes, Axis::context, s.wide_type)}};
+    }
     return {{exchange_task("context all-gather", CollectiveKind::all_gather, bytes, Axis::context, s.wide_type)},
             {exchange_task("context gradient exchange", CollectiveKind::all_gather, 2.0 * bytes, Axis::context,
                            s.wide_type)}};
@@ -91,7 +114,11 @@ LayerPiece flash_piece(const LayerShape& s, int window) {
     work.window = window;
     work.type = s.wide_type;
     work.kv_type = s.wide_type;
-    if (s.context > 1) {
+    if (s.trades_heads()) {
+        work.heads = s.heads / s.context;
+        work.kv_heads = std::max<std::int64_t>(s.kv_heads / s.context, 1);
+        work.queries = s.sequence;
+    } else if (s.context > 1) {
         const double span =
             window > 0 ? std::min<double>(window, static_cast<double>(s.sequence)) : static_cast<double>(s.sequence);
         const double as_last =
@@ -108,18 +135,19 @@ LayerPiece flash_piece(const LayerShape& s, int window) {
 }
 
 MatrixMultiply score_product(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64_t k) {
-    return {m, n, k, s.batch * s.heads, s.wide_type, s.element_bytes};
+    const std::int64_t heads = s.trades_heads() ? s.heads / s.context : s.heads;
+    return {m, n, k, s.batch * heads, s.wide_type, s.element_bytes};
 }
 
 /// Attention that writes its scores: two batched products forward, four backward, and softmax with dropout over the
 /// scores between them (9 bytes a score forward, 11 backward).
 LayerPiece unfused_piece(const LayerShape& s) {
-    const std::int64_t q = s.queries;
+    const std::int64_t q = s.trades_heads() ? s.sequence : s.queries;
     const std::int64_t keys = s.sequence;
     const std::int64_t d = s.head_size;
     const std::int64_t v = s.value_head_size;
-    const double scores = 0.5 * s.element_bytes * static_cast<double>(s.batch * s.heads) * static_cast<double>(q) *
-                          static_cast<double>(keys);
+    const double scores = 0.5 * s.element_bytes * static_cast<double>(s.batch * s.heads) *
+                          static_cast<double>(s.queries) * static_cast<double>(keys);
     LayerPiece piece;
     piece.forward = {compute_task("scores", score_product(s, q, keys, d), OperatorClass::attention),
                      streaming_task("softmax", 9.0 * scores, 1),
@@ -161,6 +189,7 @@ std::vector<LayerPiece> attention_pieces(const Architecture& a, const LayerShape
     }
     for (LayerPiece& piece :
          std::vector<LayerPiece>{context_piece(s), s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
+                                 s.trades_heads() ? head_exchange(s, false) : LayerPiece{},
                                  linear_piece(s, out, s.tokens, s.hidden, s.heads * s.value_head_size, false)}) {
         pieces.push_back(std::move(piece));
     }
@@ -235,6 +264,8 @@ void add_adapter(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64
     append(piece.backward,
            {product("adapter up input gradient", m, r, n), product("adapter up weight gradient", n, r, m),
             product("adapter down input gradient", m, k, r), product("adapter down weight gradient", r, k, m)});
+    piece.backward[piece.backward.size() - 3].is_weight_gradient = true;
+    piece.backward.back().is_weight_gradient = true;
 }
 
 std::string_view layer_name(const LayerVariant& v) {
@@ -268,7 +299,7 @@ void count_layer(const Architecture& a, const LayerShape& s, bool experts, Layer
         if (a.linear_bias) replicated += a.experts;
         replicated += hidden * a.experts;
         split += a.shared_experts * expert / s.tensor;
-        layer.expert_parameters = static_cast<double>(s.experts) * (expert + biases);
+        layer.expert_parameters = static_cast<double>(s.experts) * (expert + biases) / s.expert_tensor;
     } else {
         split += matrices * hidden * static_cast<double>(s.ffn);
         if (a.linear_bias) {
@@ -327,6 +358,7 @@ LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int6
     if (!s.frozen) {
         piece.backward.push_back(compute_task(
             names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes}, OperatorClass::matrix));
+        piece.backward.back().is_weight_gradient = true;
     } else if (!wide) {
         add_adapter(s, m, n, k, piece);
     }
@@ -371,6 +403,7 @@ LayerGraph embedding_layer(const Architecture& a, const LayerShape& s) {
     layer.name = "embedding";
     layer.forward = {lookup("embedding", 4.0)};
     layer.backward = {lookup("embedding gradient", 12.0)};
+    layer.backward.back().is_weight_gradient = true;
     const LayerPiece sum = leave_tensor(s);  // the vocabulary is split over the tensor group
     append(layer.forward, sum.forward);
     layer.backward.insert(layer.backward.begin(), sum.backward.begin(), sum.backward.end());

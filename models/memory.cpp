@@ -90,7 +90,7 @@ void add_unsharded_stage(const StageGraph& stage, const Parallelism& plan, Memor
 
 int communicators(const Parallelism& plan) {
     int groups = 1;  // the world's
-    for (const int degree : {plan.tensor, plan.context, plan.pipeline, plan.data, plan.expert})
+    for (const int degree : {plan.tensor, plan.context, plan.pipeline, plan.data, plan.expert, plan.expert_tensor})
         groups += degree > 1 ? 1 : 0;
     return plan.devices() > 1 ? groups : 0;
 }

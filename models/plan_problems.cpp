@@ -2,9 +2,12 @@
 #include "models/plan_problems.hpp"
 
 #include "models/pipeline_split.hpp"
+#include "models/rank_layout.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <utility>
 
 namespace orrery {
 namespace {
@@ -39,6 +42,7 @@ class PlanChecker {
         sequence();
         batch();
         pipeline();
+        arrangement();
         recomputation();
         software();
         data();
@@ -68,6 +72,7 @@ class PlanChecker {
         at_least_one("/parallelism/data", plan_.data);
         at_least_one("/parallelism/expert", plan_.expert);
         at_least_one("/parallelism/virtual_stages", plan_.virtual_stages);
+        at_least_one("/parallelism/expert_tensor", plan_.expert_tensor);
         const DataType type = spec_.precision;
         if (type == DataType::fp64 || type == DataType::int8 || type == DataType::int4 || type == DataType::int32) {
             add("/precision", std::string("training in ") + std::string(name_of(type)) + " is not modelled",
@@ -99,11 +104,14 @@ class PlanChecker {
 
     void sequence() {
         if (!degrees_valid_) return;
-        const std::int64_t unit = plan_.context > 1 ? std::int64_t{2} * plan_.context : 1;
+        // Causal attention is balanced by an early and a late chunk for each rank, unless heads are traded.
+        const bool trades = plan_.context_kind == ContextKind::ulysses;
+        const std::int64_t unit = plan_.context > 1 && !trades ? std::int64_t{2} * plan_.context : plan_.context;
         if (spec_.sequence % unit != 0) {
             add("/sequence",
-                number_text(spec_.sequence) + " is no multiple of " + number_text(unit) + ", two chunks for each of " +
-                    number_text(plan_.context) + " context-parallel ranks",
+                number_text(spec_.sequence) + " is no multiple of " + number_text(unit) + ", " +
+                    (trades ? "one chunk" : "two chunks") + " for each of " + number_text(plan_.context) +
+                    " context-parallel ranks",
                 "use " + nearest_multiples(spec_.sequence, unit));
         } else if (plan_.has_sequence_parallel() && spec_.sequence / plan_.context % plan_.tensor != 0) {
             add("/sequence",
@@ -128,6 +136,8 @@ class PlanChecker {
                 number_text(spec_.global_batch) + " is no multiple of data x micro_batch = " + number_text(plan_.data) +
                     " x " + number_text(spec_.micro_batch),
                 "use " + nearest_multiples(spec_.global_batch, pass));
+        } else if (plan_.schedule == PipelineSchedule::dualpipe) {
+            dualpipe_batch(pass);
         } else if (plan_.schedule == PipelineSchedule::interleaved && plan_.virtual_stages > 1 &&
                    spec_.micro_batches() % plan_.pipeline != 0) {
             add("/global_batch",
@@ -139,23 +149,134 @@ class PlanChecker {
         }
     }
 
+    /// Both ends feed the pipeline alike, each until it is full.
+    void dualpipe_batch(std::int64_t pass) {
+        const std::int64_t batches = spec_.micro_batches();
+        if (batches % 2 == 0 && batches >= std::int64_t{2} * plan_.pipeline) return;
+        add("/global_batch",
+            "gives " + number_text(batches) + " micro-batches; dualpipe needs an even number, at least 2 x pipeline = " +
+                number_text(std::int64_t{2} * plan_.pipeline),
+            "use " + number_text(pass * std::max(std::int64_t{2} * plan_.pipeline, (batches + 1) / 2 * 2)) +
+                ", or another schedule");
+    }
+
+    /// Context kinds, rank order and what schedules with a backward in two halves go with.
+    void arrangement() {
+        if (!degrees_valid_) return;
+        if (plan_.context > 1 && plan_.context_kind == ContextKind::ulysses) traded_heads();
+        if (!plan_.order.empty()) order();
+        if (!plan_.splits_backward()) return;
+        const std::string name(name_of(plan_.schedule));
+        if (plan_.pipeline == 1) {
+            add("/parallelism/schedule", name + " without a pipeline", "set pipeline above 1, or schedule to 1f1b");
+        }
+        if (plan_.schedule == PipelineSchedule::dualpipe && plan_.pipeline % 2 != 0 && plan_.pipeline > 1) {
+            add("/parallelism/pipeline", number_text(plan_.pipeline) + " is odd, and dualpipe mirrors the stages",
+                "use " + number_text(plan_.pipeline - 1) + " or " + number_text(plan_.pipeline + 1));
+        }
+        if (plan_.shards_parameters()) {
+            add("/parallelism/schedule",
+                name + " splits the backward pass, which needs whole parameters, and " +
+                    (plan_.fsdp ? "fsdp" : "zero 3") + " shards them",
+                plan_.fsdp ? "set fsdp to false and zero to 1, or choose 1f1b" : "use zero 1 or 2, or choose 1f1b");
+        }
+    }
+
+    void traded_heads() {
+        const std::int64_t heads = a_.heads / std::max(plan_.tensor, 1);
+        if (heads % plan_.context != 0) {
+            add("/parallelism/context",
+                number_text(plan_.context) + " does not divide the " + number_text(heads) +
+                    " attention heads of a rank, which ulysses deals out",
+                "use " + nearest_divisors(heads, plan_.context) + ", or context_kind ring");
+        }
+        const std::int64_t keys = std::max(a_.kv_heads / plan_.tensor, 1);
+        if (keys % plan_.context != 0 && plan_.context % keys != 0) {
+            add("/parallelism/context",
+                number_text(plan_.context) + " neither divides the " + number_text(keys) +
+                    " key-value heads of a rank nor is a multiple of them",
+                "use " + nearest_divisors(keys, plan_.context) + ", or context_kind ring");
+        }
+    }
+
+    /// Dense and expert ranks are numbered by the same order; their stages must be the same ranks.
+    void order() {
+        std::array<int, 5> seen{};
+        for (const RankAxis axis : plan_.order) ++seen[static_cast<std::size_t>(axis)];
+        for (const auto& axis : EnumTable<RankAxis>::names) {
+            const int times = seen[static_cast<std::size_t>(axis.value)];
+            if (times == 1) continue;
+            add("/parallelism/order", std::string(times == 0 ? "leaves out " : "repeats ") + std::string(axis.name),
+                "name each of tensor, context, expert, data and pipeline once");
+        }
+        if (!problems_.empty() || plan_.pipeline == 1 || a_.experts == 0) return;
+        if (rank_strides(plan_).pipeline != expert_strides(plan_).pipeline) {
+            add("/parallelism/order",
+                "puts pipeline where dense ranks and experts' ranks get different stages", "put pipeline last");
+        }
+    }
+
+    /// Layers of the stages, where the plan says more than their number.
+    void uneven_stages() {
+        if (!plan_.stage_layers.empty()) {
+            std::int64_t sum = 0;
+            for (const int layers : plan_.stage_layers) sum += layers;
+            if (static_cast<int>(plan_.stage_layers.size()) != plan_.model_stages() || sum != a_.layers) {
+                add("/parallelism/stage_layers",
+                    "has " + number_text(static_cast<std::int64_t>(plan_.stage_layers.size())) + " stages with " +
+                        number_text(sum) + " layers",
+                    "give " + number_text(plan_.model_stages()) + " numbers that add up to " + number_text(a_.layers));
+            }
+        }
+        const bool has_own_ends = plan_.first_stage_layers > 0 || plan_.last_stage_layers > 0;
+        const bool counts = plan_.count_embedding || plan_.count_head;
+        const int ways = (plan_.stage_layers.empty() ? 0 : 1) + (has_own_ends || counts ? 1 : 0) + (plan_.balance ? 1 : 0);
+        if (ways > 1) {
+            add("/parallelism/stage_layers", "is one of several keys that share out the layers",
+                "keep one: stage_layers; balance; or first_stage_layers, last_stage_layers, count_embedding, count_head");
+        }
+        if (has_own_ends && plan_.pipeline < 2) {
+            add(plan_.first_stage_layers > 0 ? "/parallelism/first_stage_layers" : "/parallelism/last_stage_layers",
+                "is given without a pipeline", "set pipeline above 1, or leave it out");
+        } else if (has_own_ends && plan_.chunks_per_rank() > 1 && !plan_.interleaves()) {
+            add("/parallelism/schedule",
+                std::string(name_of(plan_.schedule)) + " has no first or last rank that could differ",
+                "use stage_layers instead of first_stage_layers and last_stage_layers");
+        } else if ((has_own_ends || counts) && plan_.stage_layers.empty() && stage_layers(a_, plan_).empty()) {
+            const int slots = a_.layers + (plan_.count_embedding ? 1 : 0) + (plan_.count_head ? 1 : 0);
+            add(plan_.first_stage_layers > 0  ? "/parallelism/first_stage_layers"
+                : plan_.last_stage_layers > 0 ? "/parallelism/last_stage_layers"
+                : plan_.count_embedding       ? "/parallelism/count_embedding"
+                                              : "/parallelism/count_head",
+                "leaves " + number_text(slots - plan_.first_stage_layers - plan_.last_stage_layers) +
+                    " layers that the other stages cannot share evenly",
+                "choose numbers that leave a multiple of the other stages, or give stage_layers");
+        }
+    }
+
     void pipeline() {
         if (!degrees_valid_) return;
-        if (plan_.virtual_stages > 1 && plan_.schedule != PipelineSchedule::interleaved) {
+        if (plan_.virtual_stages > 1 && !plan_.interleaves()) {
+            const bool has_two = plan_.chunks_per_rank() == 2 && plan_.splits_backward();
             add("/parallelism/virtual_stages",
                 "is " + number_text(plan_.virtual_stages) + ", but the schedule is " +
-                    std::string(name_of(plan_.schedule)),
-                "set schedule to 1f1b-interleaved, or virtual_stages to 1");
+                    std::string(name_of(plan_.schedule)) + (has_two ? ", which has two chunks per rank of its own" : ""),
+                has_two ? "leave virtual_stages out" : "set schedule to 1f1b-interleaved, or virtual_stages to 1");
+            return;
         }
+        if (plan_.schedule == PipelineSchedule::dualpipe && plan_.pipeline % 2 != 0) return;  // see arrangement()
+        uneven_stages();
         if (plan_.virtual_stages > 1 && plan_.pipeline == 1) {
             add("/parallelism/virtual_stages", "is " + number_text(plan_.virtual_stages) + " without a pipeline",
                 "set virtual_stages to 1, or pipeline above 1");
         }
-        const std::int64_t stages = std::int64_t{plan_.pipeline} * plan_.virtual_stages;
+        if (!plan_.stage_layers.empty()) return;
+        const std::int64_t stages = plan_.model_stages();
         if (stages > a_.layers + std::int64_t{2} ||
             pipeline_split(a_.layers, static_cast<int>(stages), a_.prediction_layers).empty()) {
             add(plan_.virtual_stages > 1 ? "/parallelism/virtual_stages" : "/parallelism/pipeline",
-                "pipeline x virtual_stages = " + number_text(stages) + " stages for " + number_text(a_.layers) +
+                (plan_.splits_backward() ? std::string(name_of(plan_.schedule)) + " makes " : "pipeline x virtual_stages = ") +
+                    number_text(stages) + " stages for " + number_text(a_.layers) +
                     " layers",
                 "use a product of " + nearest_divisors(a_.layers, stages));
         }
@@ -199,7 +320,7 @@ class PlanChecker {
         }
         if (plan_.zero < 0 || plan_.zero > 3)
             add("/parallelism/zero", "is " + number_text(plan_.zero), "use 0, 1, 2 or 3");
-        const std::int64_t replicas = std::int64_t{plan_.data} * plan_.context;
+        const std::int64_t replicas = plan_.replicas();
         if (plan_.shard > 0 && replicas % plan_.shard != 0) {
             add("/parallelism/shard",
                 number_text(plan_.shard) + " does not divide data x context = " + number_text(replicas),
@@ -214,8 +335,9 @@ class PlanChecker {
     void experts() {
         if (!degrees_valid_) return;
         if (a_.experts == 0) {
-            if (plan_.expert > 1) {
-                add("/parallelism/expert", "is " + number_text(plan_.expert) + ", but the model has no experts",
+            for (const auto& [key, degree] : {std::pair{"expert", plan_.expert}, {"expert_tensor", plan_.expert_tensor}}) {
+                if (degree == 1) continue;
+                add(std::string("/parallelism/") + key, "is " + number_text(degree) + ", but the model has no experts",
                     "set it to 1");
             }
             return;
@@ -226,6 +348,17 @@ class PlanChecker {
                 "use " + nearest_divisors(a_.experts, plan_.expert));
         }
         const std::int64_t ranks = std::int64_t{plan_.data} * plan_.context * plan_.tensor;
+        if (ranks % plan_.expert == 0 && ranks % plan_.expert_ranks() != 0) {
+            add("/parallelism/expert_tensor",
+                "expert x expert_tensor = " + number_text(plan_.expert_ranks()) +
+                    " does not divide tensor x context x data = " + number_text(ranks),
+                "use " + nearest_divisors(ranks / plan_.expert, plan_.expert_tensor));
+        }
+        if (a_.expert_ffn % plan_.expert_tensor != 0) {
+            add("/parallelism/expert_tensor",
+                number_text(plan_.expert_tensor) + " does not divide the experts' width of " + number_text(a_.expert_ffn),
+                "use " + nearest_divisors(a_.expert_ffn, plan_.expert_tensor));
+        }
         if (ranks % plan_.expert != 0) {
             add("/parallelism/expert",
                 number_text(plan_.expert) + " does not divide tensor x context x data = " + number_text(ranks),

@@ -5,6 +5,7 @@
 #include "models/layer_tasks.hpp"
 #include "models/pipeline_split.hpp"
 #include "models/plan_problems.hpp"
+#include "models/stage_placement.hpp"
 
 #include <algorithm>
 
@@ -81,22 +82,26 @@ void append_head(const Architecture& a, const TrainingSpec& spec, KindTable& kin
 void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int embedding, int head,
                  StepGraph& graph) {
     const Parallelism& plan = spec.parallelism;
-    const int total = plan.pipeline * plan.virtual_stages;
-    const auto split = pipeline_split(a.layers, total, a.prediction_layers);
+    const int total = plan.model_stages();
+    const auto split = stage_layers(a, plan);
     graph.stages.resize(static_cast<std::size_t>(plan.pipeline));
+    for (StageGraph& stage : graph.stages) stage.chunks.resize(static_cast<std::size_t>(plan.chunks_per_rank()));
     std::vector<int> layers_on_rank(static_cast<std::size_t>(plan.pipeline), 0);
     int index = 0;
     for (int v = 0; v < total; ++v) {
-        const auto rank = static_cast<std::size_t>(v % plan.pipeline);
-        Chunk chunk;
-        if (v == 0) append_layer(chunk, embedding);
-        for (int i = 0; i < split[static_cast<std::size_t>(v)]; ++i, ++index) {
-            const LayerVariant variant{is_windowed(a, index), is_expert_layer(a, index),
-                                       is_recomputed_layer(spec, layers_on_rank[rank]++)};
-            append_layer(chunk, kinds.find(variant));
+        const int layers = split[static_cast<std::size_t>(v)];
+        for (const VirtualStage& place : places_of(plan, v)) {
+            const auto rank = static_cast<std::size_t>(place.stage);
+            Chunk& chunk = graph.stages[rank].chunks[static_cast<std::size_t>(place.chunk)];
+            if (v == 0) append_layer(chunk, embedding);
+            for (int i = index; i < index + layers; ++i) {
+                const LayerVariant variant{is_windowed(a, i), is_expert_layer(a, i),
+                                           is_recomputed_layer(spec, layers_on_rank[rank]++)};
+                append_layer(chunk, kinds.find(variant));
+            }
+            if (v == total - 1) append_head(a, spec, kinds, head, chunk);
         }
-        if (v == total - 1) append_head(a, spec, kinds, head, chunk);
-        graph.stages[rank].chunks.push_back(std::move(chunk));
+        index += layers;
     }
     ORRERY_CHECK(index == a.layers);
 }
@@ -162,6 +167,7 @@ void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& grap
                 }
             }
         }
+        share /= spec.parallelism.copies();  // each layer is run by one of its copies
         repeated += share * layer_forward_flop_per_token(a, a.layers - 1, spec.sequence, true).si();
     }
     graph.hardware_flop = graph.model_flop + Flop::from_si(tokens * repeated);
@@ -178,7 +184,7 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     StepGraph graph;
     KindTable kinds(architecture, shape, framework, plan.fsdp, graph.kinds);
     const int embedding = kinds.add(embedding_layer(architecture, shape));
-    const bool shares = architecture.tied_embeddings && plan.pipeline == 1;
+    const bool shares = architecture.tied_embeddings && plan.joins_ends();
     const int head = kinds.add(head_layer(architecture, shape, framework.cross_entropy_bytes, !shares));
     fill_stages(architecture, spec, kinds, embedding, head, graph);
     count_stages(graph);
@@ -190,7 +196,7 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
         graph.boundary_message = Bytes::from_si(shape.element_bytes * static_cast<double>(shape.tokens) *
                                                 static_cast<double>(shape.hidden) / (split ? plan.tensor : 1));
     }
-    graph.tied_embedding_exchange = architecture.tied_embeddings && plan.pipeline > 1;
+    graph.tied_embedding_exchange = architecture.tied_embeddings && !plan.joins_ends();
     if (graph.tied_embedding_exchange) {
         graph.tied_embedding_bytes = Bytes::from_si(framework.gradient_bytes * static_cast<double>(shape.vocabulary) *
                                                     static_cast<double>(shape.hidden));

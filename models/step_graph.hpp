@@ -32,6 +32,7 @@ struct ExchangeTask {
 struct GraphTask {
     std::string_view name;                            // "qkv", "attention", "mlp all-gather"
     std::variant<ComputeTask, ExchangeTask> action;
+    bool is_weight_gradient = false;                  // of a backward task: nothing but the optimizer waits for it
 };
 
 /// One kind of layer. All layers of a kind cost the same; backward includes whatever recomputation the plan asks for.
@@ -58,16 +59,23 @@ struct LayerRun {
 /// One model chunk: what one virtual stage holds, in order.
 using Chunk = std::vector<LayerRun>;
 
+/// What of a backward pass is done: all of it, or one of its halves. The inputs' gradient goes on to the stage before;
+/// the weights' gradient can come any time after it (Qi et al., arXiv 2401.10241).
+enum class PassPart : std::uint8_t { whole, input, weight };
+
 /// One pass of one micro-batch through one chunk, in the order a pipeline rank executes them.
 struct SchedulePass {
     bool backward = false;
     int micro_batch = 0;
     int chunk = 0;
+    PassPart part = PassPart::whole;
+    bool joins_next = false;  // a forward pass that runs as one with the backward pass after it (DualPipe's F&B)
+    bool operator==(const SchedulePass&) const = default;
 };
 
 struct StageGraph {
     std::vector<Chunk> chunks;             // virtual stages of this pipeline rank
-    std::vector<SchedulePass> passes;      // every micro-batch forward and backward once per chunk
+    std::vector<SchedulePass> passes;      // every micro-batch forward and backward once per chunk it visits
     double parameters = 0;                 // of one rank
     double replicated_parameters = 0;
     double expert_parameters = 0;

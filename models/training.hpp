@@ -9,16 +9,23 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace orrery {
 
-enum class PipelineSchedule : std::uint8_t { gpipe, one_f_one_b, interleaved };
+enum class PipelineSchedule : std::uint8_t { gpipe, one_f_one_b, interleaved, breadth_first, zb_h1, zb_v, dualpipe };
 template <>
 struct EnumTable<PipelineSchedule> {
-    static constexpr std::array<EnumName<PipelineSchedule>, 3> names{{
+    static constexpr std::array<EnumName<PipelineSchedule>, 7> names{{
         {PipelineSchedule::gpipe, "gpipe", "all forward, then all backward (Huang et al., arXiv 1811.06965)"},
         {PipelineSchedule::one_f_one_b, "1f1b", "one forward, one backward (Narayanan et al., arXiv 2104.04473)"},
         {PipelineSchedule::interleaved, "1f1b-interleaved", "1F1B over virtual stages (Narayanan et al., arXiv 2104.04473)"},
+        {PipelineSchedule::breadth_first, "breadth-first",
+         "virtual stages, every micro-batch through one before the next (Lamy-Poirier, arXiv 2211.05953)"},
+        {PipelineSchedule::zb_h1, "zb-h1", "weight gradients fill the 1F1B bubble (Qi et al., arXiv 2401.10241)"},
+        {PipelineSchedule::zb_v, "zb-v", "two chunks per rank in a V, weight gradients deferred (Qi et al., arXiv 2401.10241)"},
+        {PipelineSchedule::dualpipe, "dualpipe",
+         "micro-batches from both ends, two copies of the parameters (DeepSeek-V3, arXiv 2412.19437)"},
     }};
 };
 
@@ -95,8 +102,33 @@ struct EnumTable<Optimizer> {
     }};
 };
 
-/// Degrees of parallelism. Ranks are ordered tensor fastest, then context, data, pipeline slowest
-/// (Megatron's order). tensor * context * pipeline * data = devices. Expert groups are runs of neighbours inside a stage.
+/// How attention works across the ranks that share one sequence.
+enum class ContextKind : std::uint8_t { ring, all_gather, ulysses };
+template <>
+struct EnumTable<ContextKind> {
+    static constexpr std::array<EnumName<ContextKind>, 3> names{{
+        {ContextKind::ring, "ring", "keys and values go around while attention runs (Liu et al., arXiv 2310.01889)"},
+        {ContextKind::all_gather, "all-gather", "keys and values are gathered before attention (Llama 3, arXiv 2407.21783)"},
+        {ContextKind::ulysses, "ulysses", "an all-to-all trades the sequence for heads and back (arXiv 2309.14509)"},
+    }};
+};
+
+/// What varies along ranks. `expert` stands where the expert degree is counted among a mixture's ranks.
+enum class RankAxis : std::uint8_t { tensor, context, expert, data, pipeline };
+template <>
+struct EnumTable<RankAxis> {
+    static constexpr std::array<EnumName<RankAxis>, 5> names{{
+        {RankAxis::tensor, "tensor", "tensor parallelism; expert_tensor among the experts' ranks"},
+        {RankAxis::context, "context", "context parallelism"},
+        {RankAxis::expert, "expert", "expert parallelism; no part of the dense ranks' order"},
+        {RankAxis::data, "data", "data parallelism; the copies of an expert among the experts' ranks"},
+        {RankAxis::pipeline, "pipeline", "pipeline stages"},
+    }};
+};
+
+/// Degrees of parallelism. tensor * context * pipeline * data = devices. Ranks are numbered along `order`, its first
+/// axis fastest; absent, Megatron's: tensor, context, expert, data, pipeline. The ranks of a stage are divided once more
+/// for experts: expert_tensor * expert * (copies of an expert).
 struct Parallelism {
     int tensor = 1;
     std::optional<bool> sequence_parallel;   // absent: on when tensor > 1
@@ -109,14 +141,44 @@ struct Parallelism {
     int zero = 0;                            // ZeRO stage: 1 shards states, 2 gradients too, 3 parameters too
     bool fsdp = false;                       // PyTorch fully sharded data parallel (ZeRO-3 with per-layer gathers)
     int shard = 0;                           // ranks that one copy is sharded over (HSDP); 0: all of `data`
+    int expert_tensor = 1;                   // ranks that each expert's matrices are split over
+    ContextKind context_kind = ContextKind::ring;
+    std::vector<RankAxis> order;             // fastest first; empty: Megatron's
+    std::vector<int> stage_layers;           // of each (virtual) stage in model order; empty: shared out evenly
+    int first_stage_layers = 0;              // of the first pipeline rank's stage; 0: as the others
+    int last_stage_layers = 0;
+    bool count_embedding = false;            // the embedding takes the place of a layer
+    bool count_head = false;
+    bool balance = false;                    // layers shared out so that the slowest stage is as fast as it can be
     bool operator==(const Parallelism&) const = default;
 
     [[nodiscard]] int devices() const { return tensor * context * pipeline * data; }
     [[nodiscard]] bool has_sequence_parallel() const { return sequence_parallel.value_or(tensor > 1) && tensor > 1; }
     [[nodiscard]] bool shards_parameters() const { return fsdp || zero == 3; }
-    [[nodiscard]] int shard_ranks() const { return shard > 0 ? shard : data * context; }
-    [[nodiscard]] int expert_replicas() const { return tensor * context * data / expert; }
-    [[nodiscard]] int expert_shard_ranks() const { return shard_ranks() * tensor > expert ? shard_ranks() * tensor / expert : 1; }
+    /// Ranks that a stage's parameters exist on: DualPipe keeps a second copy on the rank that mirrors it.
+    [[nodiscard]] int copies() const { return schedule == PipelineSchedule::dualpipe ? 2 : 1; }
+    [[nodiscard]] int replicas() const { return data * context * copies(); }
+    [[nodiscard]] int expert_ranks() const { return expert * expert_tensor; }  // that one copy of all experts takes
+    [[nodiscard]] int shard_ranks() const { return shard > 0 ? shard : replicas(); }
+    [[nodiscard]] int expert_replicas() const { return tensor * replicas() / expert_ranks(); }
+    [[nodiscard]] int expert_shard_ranks() const {
+        return shard_ranks() * tensor > expert_ranks() ? shard_ranks() * tensor / expert_ranks() : 1;
+    }
+    [[nodiscard]] bool interleaves() const {
+        return schedule == PipelineSchedule::interleaved || schedule == PipelineSchedule::breadth_first;
+    }
+    /// Whether backward is two passes, one for the inputs' gradients and one for the weights'.
+    [[nodiscard]] bool splits_backward() const {
+        return schedule == PipelineSchedule::zb_h1 || schedule == PipelineSchedule::zb_v ||
+               schedule == PipelineSchedule::dualpipe;
+    }
+    /// Model chunks of one pipeline rank, and pieces that the whole model is cut into.
+    [[nodiscard]] int chunks_per_rank() const {
+        return schedule == PipelineSchedule::zb_v || schedule == PipelineSchedule::dualpipe ? 2 : virtual_stages;
+    }
+    [[nodiscard]] int model_stages() const { return pipeline * chunks_per_rank() / copies(); }
+    /// First and last piece of the model on one pipeline rank.
+    [[nodiscard]] bool joins_ends() const { return pipeline == 1 || (chunks_per_rank() == 2 && !interleaves()); }
 
     static constexpr auto fields() {
         using P = Parallelism;
@@ -124,15 +186,31 @@ struct Parallelism {
             field("tensor", &P::tensor, count, "Tensor parallel degree: each matrix is split over this many devices."),
             field("sequence_parallel", &P::sequence_parallel, any_value,
                   "Norms and residuals split along the sequence too; absent: on when tensor > 1."),
-            field("context", &P::context, count, "Context parallel degree: the sequence is split, keys go around a ring."),
+            field("context", &P::context, count, "Context parallel degree: the sequence is split; see context_kind."),
             field("pipeline", &P::pipeline, count, "Pipeline stages."),
             field("data", &P::data, count, "Data parallel replicas."),
             field("expert", &P::expert, count, "Expert parallel degree, taken out of tensor x context x data."),
-            field("virtual_stages", &P::virtual_stages, count, "Model chunks per pipeline rank (interleaved schedule)."),
+            field("virtual_stages", &P::virtual_stages, count,
+                  "Model chunks per pipeline rank (1f1b-interleaved, breadth-first)."),
             field("schedule", &P::schedule, any_value, "Pipeline schedule; see `orrery list schedules`."),
             field("zero", &P::zero, {0.0, 3.0}, "ZeRO stage (Rajbhandari et al., arXiv 1910.02054)."),
             field("fsdp", &P::fsdp, any_value, "Fully sharded data parallel: parameters gathered layer by layer."),
             field("shard", &P::shard, non_negative, "Devices that share one sharded copy (HSDP); 0: all replicas."),
+            field("expert_tensor", &P::expert_tensor, count,
+                  "Devices that each expert's matrices are split over (Megatron's expert-tensor-parallel-size)."),
+            field("context_kind", &P::context_kind, any_value, "How attention works across context-parallel ranks."),
+            field("order", &P::order, any_value,
+                  "Axes that ranks are numbered along, fastest first; absent: tensor, context, expert, data, pipeline."),
+            field("stage_layers", &P::stage_layers, non_negative,
+                  "Layers of each (virtual) pipeline stage in model order; absent: shared out evenly."),
+            field("first_stage_layers", &P::first_stage_layers, non_negative,
+                  "Layers of the first pipeline rank where it has fewer or more; 0: as the others."),
+            field("last_stage_layers", &P::last_stage_layers, non_negative,
+                  "Layers of the last pipeline rank where it has fewer or more; 0: as the others."),
+            field("count_embedding", &P::count_embedding, any_value, "The embedding takes a layer's place when layers are shared out."),
+            field("count_head", &P::count_head, any_value, "The head takes a layer's place when layers are shared out."),
+            field("balance", &P::balance, any_value,
+                  "Share layers out by their priced time, so that the slowest stage is as fast as it can be."),
         };
     }
 };

@@ -54,12 +54,15 @@ class Refiner {
     const TrafficPlan& traffic_;
     std::vector<Colour> rank_, column_, group_, link_, group_load_, message_load_;
     std::vector<Colour> sorted_;
+    std::vector<std::size_t> column_of_;  // by rank: the first of those that differ in their stage only
 
     void first_colours(const Cluster& cluster) {
         const std::vector<double> factors = compute_factors(cluster.faults, groups_.ranks);
-        const int per_stage = groups_.ranks / program_.parallelism.pipeline;
         for (std::size_t r = 0; r < rank_.size(); ++r) {
-            rank_[r] = joined(r / static_cast<std::size_t>(per_stage), bits_of(factors[r]));
+            RankPlace place = place_of(program_.parallelism, static_cast<RankId>(r));
+            rank_[r] = joined(static_cast<Colour>(place.pipeline), bits_of(factors[r]));
+            place.pipeline = 0;
+            column_of_.push_back(static_cast<std::size_t>(rank_at(program_.parallelism, place)));
         }
         for (const SlowLink& slow : cluster.faults.slow_links) {
             if (slow.rank < groups_.ranks) {
@@ -133,7 +136,6 @@ class Refiner {
 
     /// A rank sees its groups, its messages and, since stages wait for each other along it, its whole pipeline column.
     void colour_ranks() {
-        const std::size_t per_stage = rank_.size() / static_cast<std::size_t>(program_.parallelism.pipeline);
         std::fill(column_.begin(), column_.end(), 0);
         for (std::size_t r = 0; r < rank_.size(); ++r) {
             Colour colour = joined(rank_[r], joined(message_load_[2 * r], message_load_[2 * r + 1]));
@@ -142,9 +144,9 @@ class Refiner {
                 if (g >= 0) colour = joined(colour, group_[static_cast<std::size_t>(g)]);
             }
             rank_[r] = colour;
-            column_[r % per_stage] += mixed(colour);
+            column_[column_of_[r]] += mixed(colour);
         }
-        for (std::size_t r = 0; r < rank_.size(); ++r) rank_[r] = joined(rank_[r], column_[r % per_stage]);
+        for (std::size_t r = 0; r < rank_.size(); ++r) rank_[r] = joined(rank_[r], column_[column_of_[r]]);
     }
 
     static Classes numbered(const std::vector<Colour>& colours) {

@@ -15,14 +15,21 @@ void mark_block(const StepProgram& program, std::int32_t block, std::vector<bool
     }
 }
 
-bool crosses_stages(Axis axis) { return axis == Axis::pipeline || axis == Axis::world; }
+/// Copies of parameters lie on two stages under a bidirectional schedule.
+bool crosses_stages(const Parallelism& parallelism, Axis axis) {
+    if (axis == Axis::pipeline || axis == Axis::world) return true;
+    const bool holds_copies = axis == Axis::data_context || axis == Axis::expert_data || axis == Axis::shard ||
+                              axis == Axis::shard_peers;
+    return holds_copies && parallelism.copies() > 1;
+}
 
 /// Appends the groups of one slot; `takes_part` says which stages hold an exchange of it.
 void add_slot(const Parallelism& parallelism, const std::vector<bool>& takes_part, GroupSlot slot, GroupTable& table) {
     const auto index = static_cast<std::int32_t>(table.slots.size());
     const std::size_t base = table.group_at.size();
-    const int ranks_per_stage = table.ranks / parallelism.pipeline;
-    const auto has_part = [&](RankId rank) { return takes_part[static_cast<std::size_t>(rank / ranks_per_stage)]; };
+    const auto has_part = [&](RankId rank) {
+        return takes_part[static_cast<std::size_t>(place_of(parallelism, rank).pipeline)];
+    };
     table.group_at.resize(base + static_cast<std::size_t>(table.ranks), -1);
     slot.first_group = static_cast<std::int32_t>(table.groups.size());
     for (RankId rank = 0; rank < table.ranks; ++rank) {
@@ -66,7 +73,7 @@ GroupTable group_ranks(const StepProgram& program) {
     for (std::size_t x = 0; x < program.exchanges.size(); ++x) {
         if (table.slot_of_exchange[x] >= 0) continue;
         const Axis axis = program.exchanges[x].axis;
-        const bool alone = crosses_stages(axis);
+        const bool alone = crosses_stages(program.parallelism, axis);
         std::vector<bool> takes_part(program.stages.size());
         for (std::size_t y = x; y < program.exchanges.size(); ++y) {
             if (program.exchanges[y].axis != axis || (alone && y != x)) continue;

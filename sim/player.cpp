@@ -224,12 +224,15 @@ bool Player::receive(std::int32_t a) {
     const auto pass_index = static_cast<std::size_t>(actor.pass);
     const ScorePass& pass = score_.stages[static_cast<std::size_t>(cast.stage)].passes[pass_index];
     Picoseconds begin_at = actor.t;
-    if (pass.waits) {
-        const Picoseconds arrival = arrival_[first_arrival_[static_cast<std::size_t>(a)] + pass_index];
-        if (arrival < 0) {
+    if (pass.waits || pass.waits_for_next) {
+        const std::size_t here = first_arrival_[static_cast<std::size_t>(a)] + pass_index;
+        const Picoseconds own = pass.waits ? arrival_[here] : 0;
+        const Picoseconds next = pass.waits_for_next ? arrival_[here + 1] : 0;
+        if (own < 0 || next < 0) {
             actor.state = State::waits_message;
             return false;
         }
+        const Picoseconds arrival = std::max(own, next);
         begin_at = std::max(actor.t, arrival);
         const Picoseconds waited = begin_at - actor.t;
         spent(a, TimePart::pipeline_comm) += std::min(waited, boundary_);
@@ -290,7 +293,10 @@ void Player::deliver(std::int32_t to, std::int32_t pass, Picoseconds arrival) {
     ++messages_played_;
     arrival_[first_arrival_[static_cast<std::size_t>(to)] + static_cast<std::size_t>(pass)] = arrival;
     const Actor& receiver = actors_[static_cast<std::size_t>(to)];
-    if (receiver.state == State::waits_message && receiver.pass == pass) wake(to);
+    if (receiver.state != State::waits_message) return;
+    const auto stage = static_cast<std::size_t>(cast_.actors[static_cast<std::size_t>(to)].stage);
+    const ScorePass& waiting = score_.stages[stage].passes[static_cast<std::size_t>(receiver.pass)];
+    if (receiver.pass == pass || (waiting.waits_for_next && receiver.pass + 1 == pass)) wake(to);
 }
 
 /// Compute that goes with the clock, because an exchange beside it may begin or end meanwhile.

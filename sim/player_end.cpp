@@ -7,7 +7,11 @@ namespace orrery {
 namespace {
 
 std::string pass_text(const SchedulePass& pass) {
-    return std::string(pass.backward ? "backward" : "forward") + " of micro-batch " + std::to_string(pass.micro_batch) +
+    const std::string way = !pass.backward                   ? "forward"
+                            : pass.part == PassPart::whole ? "backward"
+                            : pass.part == PassPart::input ? "backward (inputs)"
+                                                           : "backward (weights)";
+    return way + " of micro-batch " + std::to_string(pass.micro_batch) +
            " through chunk " + std::to_string(pass.chunk);
 }
 

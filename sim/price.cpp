@@ -99,10 +99,12 @@ void Pricer::price_boundary() {
         program_.boundary_overhead = idle_price({CollectiveKind::all_gather, whole, spec_.precision}, Axis::tensor);
         program_.boundary_idle += program_.boundary_overhead;
     }
-    const bool interleaved = spec_.parallelism.virtual_stages > 1;
+    const bool interleaved = spec_.parallelism.chunks_per_rank() > 1;
     program_.boundary_exposed = interleaved ? framework_.pipeline_exposed_interleaved : framework_.pipeline_exposed;
     if (spec_.overlap.pipeline == std::optional(false)) program_.boundary_exposed = 1.0;
 }
+
+bool Pricer::hides_experts() const { return joins_passes_ || spec_.overlap.experts == std::optional(true); }
 
 Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
     Exchange exchange{task.collective, task.axis, 1.0, TimePart::tensor_comm, {}};
@@ -113,6 +115,7 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
             break;
         case Axis::context: {
             exchange.part = TimePart::context_comm;
+            if (spec_.parallelism.context_kind != ContextKind::ring) break;  // attention waits for all of it
             exchange.idle = static_cast<double>(spec_.parallelism.context - 1) * ring_step_latency + exchange.idle;
             const Seconds shown =
                 std::max(exchange.idle - ring_hidden_share * attention, Seconds{}) + ring_residue * exchange.idle;
@@ -123,10 +126,18 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
             exchange.part = TimePart::expert_comm;
             exchange.collective.size = task.collective.size * sent_share(graph_.experts_per_token, shape(task.axis));
             exchange.idle = idle_price(exchange.collective, task.axis) * framework_.expert_exchange_slowdown;
-            if (spec_.overlap.experts == std::optional(true)) exchange.exposed = framework_.expert_exposed_overlapped;
+            if (hides_experts()) exchange.exposed = framework_.expert_exposed_overlapped;
+            break;
+        case Axis::expert_tensor:
+            exchange.part = TimePart::expert_comm;
+            if (hides_experts()) exchange.exposed = framework_.expert_exposed_overlapped;
             break;
         case Axis::data:
         case Axis::data_context:
+        case Axis::expert_data:
+        case Axis::shard:
+        case Axis::shard_peers:
+        case Axis::self:
         case Axis::world:
             exchange.part = TimePart::data_comm;
             break;
@@ -148,7 +159,7 @@ Seconds Pricer::kernel_time(const Work& work, const TrainingKernels& kernels) co
                     training_time(cluster_.device, full, kernels) * std::min(share, 1.0));
 }
 
-std::vector<Instruction> Pricer::price_tasks(const std::vector<GraphTask>& tasks, bool backward) {
+std::vector<Instruction> Pricer::price_tasks(std::span<const GraphTask> tasks, bool backward) {
     TrainingKernels kernels = kernels_;
     kernels.backward = backward;
     std::vector<Instruction> code;
@@ -197,15 +208,41 @@ void Pricer::add_host_time(const LayerGraph& kind, PricedLayer& layer) const {
     append_compute(layer.backward, (time - gpu) * (1.0 - share), TimePart::other);
 }
 
-PricedLayer Pricer::price_layer(const LayerGraph& kind) {
+PricedLayer Pricer::price_both_ways(const LayerGraph& kind) {
     PricedLayer layer;
     layer.forward = price_tasks(kind.forward, false);
     layer.backward = price_tasks(kind.backward, true);
+    add_host_time(kind, layer);
+    return layer;
+}
+
+PricedLayer Pricer::price_layer(const LayerGraph& kind) {
+    PricedLayer layer = price_both_ways(kind);
     layer.held = {kind.parameters - kind.expert_parameters, kind.expert_parameters};
     layer.trained = trained_part(kind.parameters, kind.expert_parameters, kind.frozen_parameters,
                                  kind.frozen_parameters > 0.0 ? kind.expert_parameters : 0.0);
-    add_host_time(kind, layer);
+    if (spec_.parallelism.splits_backward()) split_backward(kind, layer);
+    if (spec_.parallelism.schedule == PipelineSchedule::dualpipe) {
+        joins_passes_ = true;
+        PricedLayer joined = price_both_ways(kind);
+        joins_passes_ = false;
+        layer.joined_forward = std::move(joined.forward);
+        layer.joined_backward = std::move(joined.backward);
+    }
     return layer;
+}
+
+void Pricer::split_backward(const LayerGraph& kind, PricedLayer& layer) {
+    std::vector<GraphTask> halves[2];
+    for (const GraphTask& task : kind.backward) halves[task.is_weight_gradient ? 1 : 0].push_back(task);
+    layer.input = price_tasks(halves[0], true);
+    layer.weight = price_tasks(halves[1], true);
+    const Seconds kernels = own_time(layer.input) + own_time(layer.weight);
+    const Seconds host = own_time(layer.backward) - kernels;
+    if (kernels <= Seconds{} || host <= Seconds{}) return;
+    const double share = own_time(layer.weight) / kernels;
+    append_compute(layer.input, host * (1.0 - share), TimePart::other);
+    append_compute(layer.weight, host * share, TimePart::other);
 }
 
 void Pricer::append(std::vector<Instruction>& code, const std::vector<Instruction>& more) {
@@ -218,41 +255,108 @@ void Pricer::append(std::vector<Instruction>& code, const std::vector<Instructio
     }
 }
 
+namespace {
+
+std::vector<std::pair<int, int>> runs_of(const Chunk& chunk) {
+    std::vector<std::pair<int, int>> runs;
+    for (const LayerRun& run : chunk) runs.emplace_back(run.kind, run.count);
+    return runs;
+}
+
+// Ways through a chunk, as keys of its blocks.
+enum ChunkWay : int { way_forward, way_backward, way_input, way_weight };
+
+}  // namespace
+
 std::int32_t Pricer::chunk_block(const Chunk& chunk, bool backward) {
-    std::vector<std::pair<int, int>> key;
-    for (const LayerRun& run : chunk) key.emplace_back(run.kind, run.count);
-    const auto [place, is_new] = block_of_chunk_.try_emplace({backward, key}, -1);
+    const auto [place, is_new] =
+        block_of_chunk_.try_emplace({backward ? way_backward : way_forward, runs_of(chunk)}, -1);
     if (is_new) {
         std::vector<Instruction> code =
-            spec_.parallelism.shards_parameters() ? sharded_code(chunk, backward) : plain_code(chunk, backward);
+            spec_.parallelism.shards_parameters()
+                ? sharded_code(chunk, backward)
+                : plain_code(chunk, backward, backward ? &PricedLayer::backward : &PricedLayer::forward);
         place->second = add_block(backward ? "backward" : "forward", std::move(code));
     }
     return place->second;
 }
 
-std::vector<Instruction> Pricer::plain_code(const Chunk& chunk, bool backward) const {
+std::int32_t Pricer::half_block(const Chunk& chunk, PassPart part) {
+    const bool is_input = part == PassPart::input;
+    const auto [place, is_new] = block_of_chunk_.try_emplace({is_input ? way_input : way_weight, runs_of(chunk)}, -1);
+    if (is_new) {
+        place->second = add_block(is_input ? "backward (inputs)" : "backward (weights)",
+                                  plain_code(chunk, true, is_input ? &PricedLayer::input : &PricedLayer::weight));
+    }
+    return place->second;
+}
+
+std::int32_t Pricer::joined_block(const Chunk& forward, const Chunk& backward) {
+    const std::array<std::int32_t, 2> key{chunk_block(forward, false), chunk_block(backward, true)};
+    const auto [place, is_new] = block_of_pair_.try_emplace(key, -1);
+    if (is_new) {
+        std::vector<Instruction> code = plain_code(forward, false, &PricedLayer::joined_forward);
+        append(code, plain_code(backward, true, &PricedLayer::joined_backward));
+        place->second = add_block("forward and backward", std::move(code));
+    }
+    return place->second;
+}
+
+std::vector<Instruction> Pricer::plain_code(const Chunk& chunk, bool backward, LayerCode part) const {
     std::vector<Instruction> code;
     for (std::size_t i = 0; i < chunk.size(); ++i) {
         const LayerRun& run = backward ? chunk[chunk.size() - 1 - i] : chunk[i];
         const PricedLayer& layer = layers_[static_cast<std::size_t>(run.kind)];
-        for (int n = 0; n < run.count; ++n) append(code, backward ? layer.backward : layer.forward);
+        for (int n = 0; n < run.count; ++n) append(code, layer.*part);
     }
     return code;
+}
+
+/// A pass that the one before it has taken along keeps its place with an empty block.
+std::vector<PassProgram> Pricer::price_passes(const StageGraph& stage) {
+    std::vector<PassProgram> passes;
+    passes.reserve(stage.passes.size());
+    std::int32_t nothing = -1;
+    for (std::size_t i = 0; i < stage.passes.size(); ++i) {
+        const SchedulePass& pass = stage.passes[i];
+        const Chunk& chunk = stage.chunks[static_cast<std::size_t>(pass.chunk)];
+        if (pass.joins_next) {
+            const SchedulePass& other = stage.passes[i + 1];
+            passes.push_back({pass, joined_block(chunk, stage.chunks[static_cast<std::size_t>(other.chunk)])});
+        } else if (i > 0 && stage.passes[i - 1].joins_next) {
+            if (nothing < 0) nothing = add_block("joined", {});
+            passes.push_back({pass, nothing});
+        } else if (pass.part != PassPart::whole) {
+            passes.push_back({pass, half_block(chunk, pass.part)});
+        } else {
+            passes.push_back({pass, chunk_block(chunk, pass.backward)});
+        }
+    }
+    return passes;
+}
+
+std::array<Seconds, 2> Pricer::once_through(const StageGraph& stage) {
+    std::array<Seconds, 2> once{};
+    for (const Chunk& chunk : stage.chunks) {
+        for (const bool backward : {false, true}) {
+            const std::int32_t block = chunk_block(chunk, backward);
+            once[backward ? 1 : 0] += own_time(program_.blocks[static_cast<std::size_t>(block)].code);
+        }
+    }
+    return once;
 }
 
 void Pricer::price_stage(std::size_t index) {
     const StageGraph& stage = graph_.stages[index];
     StageProgram program;
-    std::vector<std::array<std::int32_t, 2>> blocks;  // by chunk: forward, backward
-    std::array<Seconds, 2> once{};                    // one micro-batch through all chunks
-    for (const Chunk& chunk : stage.chunks) {
-        blocks.push_back({chunk_block(chunk, false), chunk_block(chunk, true)});
-        for (const std::size_t way : {std::size_t{0}, std::size_t{1}})
-            once[way] += own_time(program_.blocks[static_cast<std::size_t>(blocks.back()[way])].code);
-    }
-    program.passes.reserve(stage.passes.size());
-    for (const SchedulePass& pass : stage.passes) {
-        program.passes.push_back({pass, blocks[static_cast<std::size_t>(pass.chunk)][pass.backward ? 1 : 0]});
+    const std::array<Seconds, 2> once = once_through(stage);
+    program.passes = price_passes(stage);
+    const std::size_t mirror = graph_.stages.size() - 1 - index;
+    if (spec_.parallelism.copies() > 1 && mirror < index) {  // holds the same, and exchanges it with that stage
+        program.prologue = program_.stages[mirror].prologue;
+        program.epilogue = program_.stages[mirror].epilogue;
+        program_.stages.push_back(std::move(program));
+        return;
     }
     std::vector<Instruction> prologue;
     std::vector<Instruction> epilogue;
@@ -274,7 +378,10 @@ void Pricer::add_scale_penalty() {
     const double doublings = std::log2(static_cast<double>(spec_.parallelism.devices()) / 8.0);
     if (doublings <= 0.0) return;
     const Seconds penalty = estimate(program_).step * (scale_penalty * doublings);
+    std::vector<bool> done(program_.blocks.size());
     for (StageProgram& stage : program_.stages) {
+        if (done[static_cast<std::size_t>(stage.epilogue)]) continue;
+        done[static_cast<std::size_t>(stage.epilogue)] = true;
         append_compute(program_.blocks[static_cast<std::size_t>(stage.epilogue)].code, penalty, TimePart::other);
     }
 }

@@ -9,12 +9,9 @@
 
 namespace orrery {
 
-/// How the groups of an axis lie on scale-up domains of `domain` devices, ranks in Megatron's order. The pipeline
+/// How the groups of an axis lie on scale-up domains of `domain` devices, ranks in the plan's order. The pipeline
 /// "group" is a pair of neighbouring stages. `per_node_peers` counts the groups that leave one domain together.
 GroupShape shape_along(const Parallelism& parallelism, Axis axis, int domain);
-
-/// How the replicas of one expert's parameters lie: tensor x context x data / expert of them.
-GroupShape expert_replica_shape(const Parallelism& parallelism, int domain);
 
 /// Prices `graph` on `cluster` as `framework` would run it. Pure.
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

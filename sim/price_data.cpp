@@ -16,18 +16,26 @@ constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
 
 }  // namespace
 
+Exchange Pricer::limited(const Collective& collective, Axis axis, GroupShape group) const {
+    Seconds idle = collective_time(cluster_.fabric, collective, group);
+    if (framework_.group_bandwidth > BytesPerSecond{})
+        idle = std::max(idle, collective.size / framework_.group_bandwidth);
+    return {collective, axis, 1.0, TimePart::data_comm, idle};
+}
+
 Exchange Pricer::data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) {
-    GroupShape group =
-        experts ? expert_replica_shape(spec_.parallelism, cluster_.fabric.domain) : shape(Axis::data_context);
+    GroupShape group = shape(experts ? Axis::expert_data : Axis::data_context);
     const int shards = shard_ranks(experts);
-    if (shards < group.ranks) {  // HSDP: a run of consecutive replicas holds one copy
+    const bool is_part = shards < group.ranks;
+    if (is_part) {  // HSDP: a run of consecutive replicas holds one copy
         group.domains = std::max(1, group.domains * shards / group.ranks);
         group.ranks = shards;
         group.per_domain = std::min(group.per_domain, shards);
     }
-    Seconds idle = collective_time(cluster_.fabric, {kind, size, type}, group);
-    if (framework_.group_bandwidth > BytesPerSecond{}) idle = std::max(idle, size / framework_.group_bandwidth);
-    return {{kind, size, type}, Axis::data_context, 1.0, TimePart::data_comm, idle};
+    // Fully sharded experts travel on the stream of the dense parameters, one after the other.
+    const bool streams = spec_.parallelism.shards_parameters();
+    const Axis axis = experts && !streams ? Axis::expert_data : is_part ? Axis::shard : Axis::data_context;
+    return limited({kind, size, type}, axis, group);
 }
 
 int Pricer::shard_ranks(bool experts) const {

@@ -4,7 +4,9 @@
 #include "hardware/training_time.hpp"
 #include "sim/price.hpp"
 
+#include <array>
 #include <map>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,7 +26,16 @@ struct PricedLayer {
     std::vector<Instruction> backward;
     Holding held;
     Holding trained;
+    // Where the schedule splits the backward pass: its halves.
+    std::vector<Instruction> input;
+    std::vector<Instruction> weight;
+    // Where it runs forward and backward passes as one: both, with what they hide of each other's exchanges.
+    std::vector<Instruction> joined_forward;
+    std::vector<Instruction> joined_backward;
 };
+
+/// Which of a layer's codes.
+using LayerCode = std::vector<Instruction> PricedLayer::*;
 
 /// What of a holding is trained: all of it, or what adapters add.
 Holding trained_part(double parameters, double experts, double frozen, double frozen_experts);
@@ -44,29 +55,43 @@ class Pricer {
     TokenDispatcher dispatcher_ = TokenDispatcher::all_to_all;
     StepProgram program_;
     std::vector<PricedLayer> layers_;
-    std::map<std::pair<bool, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
+    std::map<std::pair<int, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
+    std::map<std::array<std::int32_t, 2>, std::int32_t> block_of_pair_;
+    bool joins_passes_ = false;  // while the layers of joined passes are priced
     [[nodiscard]] GroupShape shape(Axis axis) const;
     [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const;
     std::int32_t add_exchange(const Exchange& exchange);
     std::int32_t add_block(std::string_view name, std::vector<Instruction> code);
     static void append_compute(std::vector<Instruction>& code, Seconds duration, TimePart part);
     void price_boundary();
+    [[nodiscard]] bool hides_experts() const;
     /// The exchange as the compute stream meets it; `attention` is what runs beside a ring of keys.
     Exchange price_exchange(const ExchangeTask& task, Seconds attention);
     /// A windowed kernel does whole tiles and loads what it barely uses: it costs the share of full attention that the
     /// isolated kernels show, not the share of its pairs.
     [[nodiscard]] Seconds kernel_time(const Work& work, const TrainingKernels& kernels) const;
-    std::vector<Instruction> price_tasks(const std::vector<GraphTask>& tasks, bool backward);
+    std::vector<Instruction> price_tasks(std::span<const GraphTask> tasks, bool backward);
     [[nodiscard]] Seconds own_time(const std::vector<Instruction>& code) const;
     /// Adds what the host costs: launches where kernels are too short to hide them, waits for the experts' sizes.
     void add_host_time(const LayerGraph& kind, PricedLayer& layer) const;
     PricedLayer price_layer(const LayerGraph& kind);
+    PricedLayer price_both_ways(const LayerGraph& kind);
+    /// The halves of a backward pass; what the host adds to it is shared out by their kernels' time.
+    void split_backward(const LayerGraph& kind, PricedLayer& layer);
     static void append(std::vector<Instruction>& code, const std::vector<Instruction>& more);
     /// A block per distinct chunk and direction.
     std::int32_t chunk_block(const Chunk& chunk, bool backward);
-    std::vector<Instruction> plain_code(const Chunk& chunk, bool backward) const;
+    std::vector<Instruction> plain_code(const Chunk& chunk, bool backward, LayerCode part) const;
+    /// The block of a half of a backward pass.
+    std::int32_t half_block(const Chunk& chunk, PassPart part);
+    /// The block of a forward pass and the backward pass that it runs together with.
+    std::int32_t joined_block(const Chunk& forward, const Chunk& backward);
+    std::vector<PassProgram> price_passes(const StageGraph& stage);
+    /// Time of one micro-batch through all chunks, forward and backward.
+    std::array<Seconds, 2> once_through(const StageGraph& stage);
     /// An exchange among the ranks that hold copies of the same parameters, or the shards of one copy.
     Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts);
+    [[nodiscard]] Exchange limited(const Collective& collective, Axis axis, GroupShape group) const;
     [[nodiscard]] int shard_ranks(bool experts) const;
     /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the
     /// root.

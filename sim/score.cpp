@@ -1,10 +1,10 @@
 // Routes of stage messages through virtual stages (Narayanan et al., arXiv 2104.04473, section 2.2).
 #include "sim/score.hpp"
 
+#include "models/stage_placement.hpp"
 #include "sim/cast.hpp"
 
 #include <map>
-#include <optional>
 #include <tuple>
 
 namespace orrery {
@@ -13,32 +13,21 @@ namespace {
 using PassKey = std::tuple<bool, int, int>;  // backward, chunk, micro-batch
 using PassIndex = std::vector<std::map<PassKey, std::int32_t>>;
 
-/// Where data goes: stage and chunk one virtual stage on (forward) or back (backward).
-struct VirtualStage {
-    int stage = 0;
-    int chunk = 0;
-};
-
-std::optional<VirtualStage> step_along(VirtualStage from, bool backward, int stages, int chunks) {
-    const int position = from.chunk * stages + from.stage + (backward ? -1 : 1);
-    if (position < 0 || position >= stages * chunks) return std::nullopt;
-    return VirtualStage{position % stages, position / stages};
-}
-
 ScorePass score_pass(const StepProgram& program, const PassIndex& index, int stage, const PassProgram& pass) {
-    const int stages = static_cast<int>(program.stages.size());
-    const int chunks = program.parallelism.virtual_stages;
+    const Parallelism& plan = program.parallelism;
     const VirtualStage here{stage, pass.pass.chunk};
     ScorePass scored;
     scored.block = pass.block;
-    scored.waits = step_along(here, !pass.pass.backward, stages, chunks).has_value();
-    scored.is_local = stages == 1;
-    scored.direction = pass.pass.backward ? 1 : 0;
-    if (const auto to = step_along(here, pass.pass.backward, stages, chunks)) {
-        const auto& known = index[static_cast<std::size_t>(to->stage)];
-        const auto found = known.find({pass.pass.backward, to->chunk, pass.pass.micro_batch});
-        if (found != known.end()) scored.receiving_pass = found->second;
-    }
+    if (pass.pass.part == PassPart::weight) return scored;  // its rank's own gradients of inputs come before it
+    scored.waits = step_along(plan, here, !pass.pass.backward).has_value();
+    const auto to = step_along(plan, here, pass.pass.backward);
+    if (!to) return scored;
+    scored.is_local = to->stage == stage;
+    const bool is_turned = pass.pass.chunk == 1 && plan.splits_backward();  // lies from the last rank to the first
+    scored.direction = pass.pass.backward != is_turned ? 1 : 0;
+    const auto& known = index[static_cast<std::size_t>(to->stage)];
+    const auto found = known.find({pass.pass.backward, to->chunk, pass.pass.micro_batch});
+    if (found != known.end()) scored.receiving_pass = found->second;
     return scored;
 }
 
@@ -60,7 +49,9 @@ StepScore score_step(const StepProgram& program, const GroupTable& groups) {
     for (std::size_t s = 0; s < program.stages.size(); ++s) {
         std::int32_t next = 0;
         for (const PassProgram& pass : program.stages[s].passes) {
-            index[s][{pass.pass.backward, pass.pass.chunk, pass.pass.micro_batch}] = next++;
+            const std::int32_t place = next++;
+            if (pass.pass.part == PassPart::weight) continue;
+            index[s][{pass.pass.backward, pass.pass.chunk, pass.pass.micro_batch}] = place;
         }
     }
     for (std::size_t s = 0; s < program.stages.size(); ++s) {
@@ -68,6 +59,9 @@ StepScore score_step(const StepProgram& program, const GroupTable& groups) {
         ScoreStage scored{stage.prologue, stage.epilogue, {}};
         for (const PassProgram& pass : stage.passes) {
             scored.passes.push_back(score_pass(program, index, static_cast<int>(s), pass));
+        }
+        for (std::size_t i = 0; i + 1 < scored.passes.size(); ++i) {
+            scored.passes[i].waits_for_next = stage.passes[i].pass.joins_next && scored.passes[i + 1].waits;
         }
         score.stages.push_back(std::move(scored));
     }

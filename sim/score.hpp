@@ -22,6 +22,7 @@ struct ScorePass {
     std::int32_t block = 0;
     std::int32_t receiving_pass = -1;  // of the stage that its message goes to; -1: no message
     bool waits = false;                // for a message of another pass
+    bool waits_for_next = false;       // and for the message of the pass after it, which it runs together with
     bool is_local = false;             // the message stays on its rank
     std::uint8_t direction = 0;        // of its message: 0 to the next stage, 1 to the previous one, around the end
 };

@@ -82,7 +82,6 @@ class TrafficPlanner {
     void plan_exchanges() {
         const std::vector<std::vector<bool>> held = exchanges_by_stage(program_);
         plan_.first_transfer.assign(program_.exchanges.size(), -1);
-        const int ranks_per_stage = groups_.ranks / program_.parallelism.pipeline;
         for (std::size_t x = 0; x < program_.exchanges.size(); ++x) {
             const std::int32_t slot_index = groups_.slot_of_exchange[x];
             if (slot_index < 0) continue;
@@ -92,7 +91,7 @@ class TrafficPlanner {
             for (std::int32_t g = slot.first_group; g < slot.first_group + slot.group_count; ++g) {
                 const RankGroup& group = groups_.groups[static_cast<std::size_t>(g)];
                 const auto members = groups_.members_of(group);
-                const auto stage = static_cast<std::size_t>(members.front() / ranks_per_stage);
+                const auto stage = static_cast<std::size_t>(place_of(program_.parallelism, members.front()).pipeline);
                 if (!held[stage][x] && slot.exchange < 0) {
                     plan_.transfers.emplace_back();
                     continue;
