@@ -165,13 +165,13 @@ Json write_value(const T& value, std::string_view key) {
     }
 }
 
-/// True for values that mean "absent": empty optionals and texts, and numbers outside their own range (a default of 0
+/// True for values that mean "absent": empty optionals, lists and texts, and numbers outside their own range (a default of 0
 /// where only positive numbers may be written).
 template <class T>
 bool is_absent(const T& value, const Range& range) {
     if constexpr (is_optional<T>) {
         return !value.has_value();
-    } else if constexpr (std::same_as<T, std::string>) {
+    } else if constexpr (std::same_as<T, std::string> || is_vector<T>) {
         return value.empty();
     } else if constexpr (is_quantity<T>) {
         return !in_range(value.si(), range);

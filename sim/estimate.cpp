@@ -1,5 +1,6 @@
 // The step in closed form: every stage's own time, the pipeline around the slowest of them, idle exchanges.
 #include "sim/block_time.hpp"
+#include "sim/pass_walk.hpp"
 #include "sim/simulate.hpp"
 
 #include <algorithm>
@@ -39,10 +40,7 @@ std::vector<StageTime> stage_times(const StepProgram& program) {
     return stages;
 }
 
-}  // namespace
-
-StepOutcome estimate(const StepProgram& program) {
-    ORRERY_CHECK(!program.stages.empty());
+StepOutcome estimate_in_closed_form(const StepProgram& program) {
     const std::vector<StageTime> stages = stage_times(program);
     std::size_t slowest = 0;
     Seconds all{};
@@ -66,11 +64,40 @@ StepOutcome estimate(const StepProgram& program) {
         const double held_up = 2.0 * virtual_stages * micro_batches * program.boundary_exposed;
         part(TimePart::pipeline_comm) += program.boundary_idle * (held_up + 2.0 * (stage_count - 1.0));
     }
+    outcome.critical_rank = rank_at(program.parallelism, RankPlace{0, 0, 0, static_cast<int>(slowest)});
+    return outcome;
+}
+
+/// Schedules whose bubble has no closed form at uneven stages and passes: by walking their passes. The rank that is done
+/// last tells where the time goes.
+StepOutcome estimate_by_walk(const StepProgram& program) {
+    const PassWalk walk = walk_passes(program);
+    const auto last = static_cast<std::size_t>(std::max_element(walk.end.begin(), walk.end.end()) - walk.end.begin());
+    std::vector<BlockTime> blocks;
+    for (const Block& block : program.blocks) blocks.push_back(block_time(program, block.code));
+    BlockTime sum;
+    const StageProgram& stage = program.stages[last];
+    for (const PassProgram& pass : stage.passes) add(sum, blocks[static_cast<std::size_t>(pass.block)]);
+    for (const std::int32_t block : {stage.prologue, stage.epilogue}) {
+        if (block >= 0) add(sum, blocks[static_cast<std::size_t>(block)]);
+    }
+    StepOutcome outcome;
+    outcome.breakdown = sum.parts;
+    outcome.breakdown[static_cast<std::size_t>(TimePart::pipeline_bubble)] += walk.bubble[last];
+    outcome.breakdown[static_cast<std::size_t>(TimePart::pipeline_comm)] += walk.message[last];
+    outcome.critical_rank = rank_at(program.parallelism, RankPlace{0, 0, 0, static_cast<int>(last)});
+    return outcome;
+}
+
+}  // namespace
+
+StepOutcome estimate(const StepProgram& program) {
+    ORRERY_CHECK(!program.stages.empty());
+    StepOutcome outcome =
+        program.parallelism.splits_backward() ? estimate_by_walk(program) : estimate_in_closed_form(program);
     for (const Seconds seconds : outcome.breakdown) outcome.step += seconds;
-    outcome.critical_rank = static_cast<RankId>(slowest) * program.parallelism.tensor * program.parallelism.context *
-                            program.parallelism.data;
     outcome.statistics.ranks = program.parallelism.devices();
-    outcome.statistics.classes = static_cast<int>(stages.size());
+    outcome.statistics.classes = static_cast<int>(program.stages.size());
     outcome.statistics.detail = "estimate";
     return outcome;
 }

@@ -10,8 +10,9 @@ using namespace orrery;
 
 namespace {
 
-constexpr std::array<Axis, axis_count> all_axes{Axis::tensor,       Axis::context, Axis::data, Axis::pipeline,
-                                                Axis::data_context, Axis::expert,  Axis::world};
+constexpr std::array<Axis, axis_count> all_axes{
+    Axis::tensor, Axis::context,       Axis::data,        Axis::pipeline, Axis::data_context, Axis::expert,
+    Axis::world,  Axis::expert_tensor, Axis::expert_data, Axis::shard,    Axis::shard_peers,  Axis::self};
 
 Parallelism grid(int tensor, int context, int data, int pipeline, int expert = 1) {
     Parallelism p;
@@ -34,9 +35,19 @@ std::size_t ranks_of(const Parallelism& p, Axis axis) {
         case Axis::pipeline:
             return static_cast<std::size_t>(p.pipeline);
         case Axis::data_context:
-            return static_cast<std::size_t>(p.data * p.context);
+            return static_cast<std::size_t>(p.data * p.context * p.copies());
         case Axis::expert:
             return static_cast<std::size_t>(p.expert);
+        case Axis::expert_tensor:
+            return static_cast<std::size_t>(p.expert_tensor);
+        case Axis::expert_data:
+            return static_cast<std::size_t>(p.tensor * p.context * p.data * p.copies() / (p.expert * p.expert_tensor));
+        case Axis::shard:
+            return static_cast<std::size_t>(p.shard > 0 ? p.shard : p.data * p.context * p.copies());
+        case Axis::shard_peers:
+            return static_cast<std::size_t>(p.shard > 0 ? p.data * p.context * p.copies() / p.shard : 1);
+        case Axis::self:
+            return 1;
         case Axis::world:
             break;
     }
@@ -64,7 +75,17 @@ TEST_CASE("every rank has one place and every place one rank", "[models][layout]
 
 TEST_CASE("the groups of an axis partition the ranks", "[models][layout]") {
     // Method: conservation; each rank is in its own group once, and all members name the same group.
-    for (const Parallelism& p : {grid(2, 2, 4, 3, 4), grid(4, 1, 6, 2, 3), grid(1, 3, 2, 1, 6)}) {
+    Parallelism hybrid = grid(2, 2, 4, 3, 4);
+    hybrid.shard = 2;
+    Parallelism mirrored = grid(2, 2, 2, 4, 2);
+    mirrored.schedule = PipelineSchedule::dualpipe;
+    mirrored.shard = 4;
+    Parallelism split = grid(2, 1, 8, 2, 2);
+    split.expert_tensor = 4;
+    Parallelism ordered = split;
+    ordered.order = {RankAxis::data, RankAxis::expert, RankAxis::tensor, RankAxis::context, RankAxis::pipeline};
+    for (const Parallelism& p : {grid(2, 2, 4, 3, 4), grid(4, 1, 6, 2, 3), grid(1, 3, 2, 1, 6), hybrid, mirrored, split,
+                                 ordered}) {
         for (const Axis axis : all_axes) {
             std::multiset<RankId> covered;
             for (RankId rank = 0; rank < p.devices(); ++rank) {
@@ -101,4 +122,47 @@ TEST_CASE("expert groups are runs of neighbours in a stage", "[models][layout]")
     CHECK(group_of(p, Axis::expert, 7) == std::vector<RankId>{4, 5, 6, 7});
     CHECK(group_of(p, Axis::expert, 8) == std::vector<RankId>{8, 9, 10, 11});
     CHECK(group_of(p, Axis::data_context, 1) == std::vector<RankId>{1, 3, 5, 7, 9, 11, 13, 15});
+}
+
+TEST_CASE("Megatron's order with the pipeline before data has its documented groups", "[models][layout]") {
+    // Method: --use-tp-pp-dp-mapping of Megatron-LM ("tp-cp-ep-pp-dp", megatron/training/arguments.py): tensor 2,
+    // pipeline 4, data 2. By hand: tensor neighbours, stages two apart, replicas eight apart.
+    Parallelism p = grid(2, 1, 2, 4);
+    p.order = {RankAxis::tensor, RankAxis::context, RankAxis::expert, RankAxis::pipeline, RankAxis::data};
+    CHECK(group_of(p, Axis::tensor, 0) == std::vector<RankId>{0, 1});
+    CHECK(group_of(p, Axis::pipeline, 0) == std::vector<RankId>{0, 2, 4, 6});
+    CHECK(group_of(p, Axis::data, 1) == std::vector<RankId>{1, 9});
+    CHECK(place_of(p, 13) == RankPlace{1, 0, 1, 2});
+}
+
+TEST_CASE("Megatron's order written out is the default", "[models][layout]") {
+    // Method: same places and groups for every rank.
+    const Parallelism plain = grid(2, 2, 4, 3, 4);
+    Parallelism written = plain;
+    written.order = {RankAxis::tensor, RankAxis::context, RankAxis::expert, RankAxis::data, RankAxis::pipeline};
+    for (RankId rank = 0; rank < plain.devices(); ++rank) {
+        CHECK(place_of(plain, rank) == place_of(written, rank));
+        for (const Axis axis : all_axes) CHECK(group_of(plain, axis, rank) == group_of(written, axis, rank));
+    }
+}
+
+TEST_CASE("split experts take neighbours first, then expert groups, then copies", "[models][layout]") {
+    // Method: by hand for Megatron-Core's RankGenerator with expert-tensor 2, expert 4 on 16 ranks of a stage, tensor 4:
+    // dense tensor groups are runs of four, an expert's two halves are neighbours, its group strides over them.
+    Parallelism p = grid(4, 1, 4, 1, 4);
+    p.expert_tensor = 2;
+    CHECK(group_of(p, Axis::tensor, 5) == std::vector<RankId>{4, 5, 6, 7});
+    CHECK(group_of(p, Axis::expert_tensor, 5) == std::vector<RankId>{4, 5});
+    CHECK(group_of(p, Axis::expert, 5) == std::vector<RankId>{1, 3, 5, 7});
+    CHECK(group_of(p, Axis::expert_data, 5) == std::vector<RankId>{5, 13});
+}
+
+TEST_CASE("DualPipe's copies of a stage are those of the stage that mirrors it", "[models][layout]") {
+    // Method: by hand; 4 stages of 2 replicas: ranks 0 and 1 hold what 6 and 7 hold.
+    Parallelism p = grid(1, 1, 2, 4);
+    p.schedule = PipelineSchedule::dualpipe;
+    CHECK(group_of(p, Axis::data_context, 0) == std::vector<RankId>{0, 1, 6, 7});
+    CHECK(group_of(p, Axis::data_context, 7) == std::vector<RankId>{0, 1, 6, 7});
+    CHECK(group_of(p, Axis::data_context, 3) == std::vector<RankId>{2, 3, 4, 5});
+    CHECK(group_of(p, Axis::data, 3) == std::vector<RankId>{2, 3});
 }

@@ -24,7 +24,7 @@ TEST_CASE("an expert group is a run of ranks, and its parameters' copies lie a r
     CHECK(group.ranks == 16);
     CHECK(group.domains == 2);
     CHECK(group.per_domain == 8);
-    const GroupShape copies = expert_replica_shape(p, 8);
+    const GroupShape copies = shape_along(p, Axis::expert_data, 8);
     CHECK(copies.ranks == 2);
     CHECK(copies.domains == 2);
 }
