@@ -34,6 +34,13 @@ struct Node {
     Watts power_max;                   // whole node, rated
     double measured_power_share = 0.0; // measured maximum over rated; 0: not known
     Usd price;                         // purchase; 0: not known
+    int host_cores = 0;                // of the whole node; these seven: 0 where not known
+    Bytes host_memory;
+    BytesPerSecond host_memory_bandwidth;
+    BytesPerSecond host_link_bandwidth;  // of one device to host memory, one direction: PCIe or a chip-to-chip link
+    int devices_per_host_link = 1;       // that share one such link through a switch
+    Bytes local_storage;                 // NVMe drives of the node
+    BytesPerSecond local_storage_bandwidth;
 
     static constexpr auto fields() {
         using N = Node;
@@ -50,6 +57,16 @@ struct Node {
             field("power_max", &N::power_max, positive, "Rated power of the whole node."),
             field("measured_power_share", &N::measured_power_share, fraction, "Highest measured power over the rated."),
             field("price", &N::price, positive, "Purchase price."),
+            field("host_cores", &N::host_cores, count, "Cores of the host's processors."),
+            field("host_memory", &N::host_memory, positive, "Memory of the host."),
+            field("host_memory_bandwidth", &N::host_memory_bandwidth, positive, "Peak rate of the host's memory."),
+            field("host_link_bandwidth", &N::host_link_bandwidth, positive,
+                  "Rate of one device's link to the host, one direction."),
+            field("devices_per_host_link", &N::devices_per_host_link, count,
+                  "Devices that share one link to the host through a switch."),
+            field("local_storage", &N::local_storage, positive, "Capacity of the node's own drives."),
+            field("local_storage_bandwidth", &N::local_storage_bandwidth, positive,
+                  "Rate of the node's own drives together, reading or writing."),
         };
     }
 };

@@ -60,9 +60,13 @@ struct ChunkActivations {
     double head = 0.0;        // kept by the head
     double for_weights = 0.0; // of a backward pass in two halves: kept from the first to the second
     double recomputed = 0.0;  // one whole layer while it is done again
+    double offloaded = 0.0;   // of the layers': on the host from the end of forward to backward
+    int layer_count = 0;
     bool has_layers = false;
     bool has_head = false;
     [[nodiscard]] double kept() const { return layers + head; }
+    /// Of the offloaded part, what is on the device while the pass runs: the layer that goes and the next one.
+    [[nodiscard]] double passing() const { return layer_count == 0 ? 0.0 : std::min(offloaded, 2.0 * layers / layer_count); }
 };
 
 struct LayerSizes {
@@ -86,6 +90,7 @@ ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, c
             sum.layers += run.count * (kind.is_recomputed ? sizes.input : whole);
             if (kind.is_recomputed) sum.recomputed = std::max(sum.recomputed, whole - sizes.input);
             sum.has_layers = true;
+            sum.layer_count += run.count;
         } else if (kind.name == "head") {
             sum.head = 2.0 * sizes.input + kept_per_logit * sizes.logits;
             sum.for_weights += sizes.input + kept_per_logit * sizes.logits;
@@ -99,12 +104,14 @@ ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, c
 void take_larger(ActivationPeak& peak, double activations, Bytes weights, Bytes gradients) {
     const Bytes held = Bytes::from_si(activations);
     if (held + weights + gradients > peak.activations + peak.weights + peak.gradients)
-        peak = {held, weights, gradients};
+        peak = {held, weights, gradients, {}};
 }
 
 ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActivations>& chunks, double logits,
                            const GatheredBytes& gathered) {
     double held = 0.0;
+    double away = 0.0;
+    double away_max = 0.0;
     ActivationPeak peak;
     for (const SchedulePass& pass : stage.passes) {
         const ChunkActivations& chunk = chunks[static_cast<std::size_t>(pass.chunk)];
@@ -112,7 +119,13 @@ ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActiv
             held -= chunk.for_weights;
             continue;
         }
-        if (!pass.backward) held += chunk.kept();
+        if (!pass.backward) {
+            held += chunk.kept() - chunk.offloaded + chunk.passing();
+            away += chunk.offloaded;
+            away_max = std::max(away_max, away);
+        } else {
+            held += chunk.passing();
+        }
         if (chunk.has_head) {
             take_larger(peak, held + working_per_logit * logits, gathered.head_weights,
                         pass.backward ? gathered.head_gradients : Bytes{});
@@ -121,12 +134,42 @@ ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActiv
             take_larger(peak, held - chunk.head + (pass.backward ? chunk.recomputed : 0.0), gathered.layer_weights,
                         pass.backward ? gathered.layer_gradients : Bytes{});
         }
-        if (pass.backward) held -= chunk.kept() - (pass.part == PassPart::input ? chunk.for_weights : 0.0);
+        held -= chunk.passing();
+        if (pass.backward) {
+            held -= chunk.kept() - chunk.offloaded - (pass.part == PassPart::input ? chunk.for_weights : 0.0);
+            away -= chunk.offloaded;
+        }
     }
+    peak.offloaded = Bytes::from_si(away_max);
     return peak;
 }
 
+LayerSizes layer_sizes(const Architecture& a, const LayerShape& shape, const FrameworkProfile& framework) {
+    return {layer_activations(a, shape, framework, false).si(),
+            a.experts > 0 ? layer_activations(a, shape, framework, true).si() : 0.0,
+            shape.element_bytes * elements(shape.norm_tokens(), shape.hidden),
+            elements(shape.tokens, shape.vocabulary),
+            weight_gradient_inputs(a, shape, false),
+            a.experts > 0 ? weight_gradient_inputs(a, shape, true) : 0.0};
+}
+
 }  // namespace
+
+std::vector<Bytes> offloaded_activations(const Architecture& a, const TrainingSpec& spec,
+                                         const FrameworkProfile& framework, const StepGraph& graph,
+                                         const StageGraph& stage) {
+    const LayerSizes sizes = layer_sizes(a, layer_shape(a, spec, framework), framework);
+    std::vector<ChunkActivations> chunks;
+    int layers = 0;
+    for (const Chunk& chunk : stage.chunks) {
+        chunks.push_back(chunk_activations(graph, chunk, sizes));
+        layers += chunks.back().layer_count;
+    }
+    const double share = layers == 0 ? 0.0 : std::min(1.0, static_cast<double>(spec.offload.activation_layers) / layers);
+    std::vector<Bytes> offloaded;
+    for (const ChunkActivations& chunk : chunks) offloaded.push_back(Bytes::from_si(share * chunk.layers));
+    return offloaded;
+}
 
 Bytes layer_activations(const Architecture& a, const LayerShape& s, const FrameworkProfile& framework,
                         bool expert_layer) {
@@ -156,16 +199,14 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
 ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
                                const StepGraph& graph, int stage, const GatheredBytes& gathered) {
     const LayerShape shape = layer_shape(a, spec, framework);
-    const LayerSizes sizes{layer_activations(a, shape, framework, false).si(),
-                           a.experts > 0 ? layer_activations(a, shape, framework, true).si() : 0.0,
-                           shape.element_bytes * elements(shape.norm_tokens(), shape.hidden),
-                           elements(shape.tokens, shape.vocabulary),
-                           weight_gradient_inputs(a, shape, false),
-                           a.experts > 0 ? weight_gradient_inputs(a, shape, true) : 0.0};
+    const LayerSizes sizes = layer_sizes(a, shape, framework);
     const StageGraph& rank = graph.stages[static_cast<std::size_t>(stage)];
     std::vector<ChunkActivations> chunks;
     chunks.reserve(rank.chunks.size());
-    for (const Chunk& chunk : rank.chunks) chunks.push_back(chunk_activations(graph, chunk, sizes));
+    for (const Chunk& chunk : rank.chunks) {
+        chunks.push_back(chunk_activations(graph, chunk, sizes));
+        if (!rank.offloaded.empty()) chunks.back().offloaded = rank.offloaded[chunks.size() - 1].si();
+    }
     ActivationPeak peak = walk_passes(rank, chunks, sizes.logits, gathered);
     const Bytes sequence = Bytes::from_si(shape.element_bytes * elements(shape.tokens, shape.hidden));
     if (shape.sequence_parallel) peak.activations += 2.0 * sequence;  // gathered input, gradient before it is scattered

@@ -25,7 +25,14 @@ struct ActivationPeak {
     Bytes activations;
     Bytes weights;  // of GatheredBytes, those that are there at that moment
     Bytes gradients;
+    Bytes offloaded;  // most that is in the host's memory at any time
 };
+
+/// By chunk of `stage`: what of one micro-batch's kept activations goes to the host, `offload.activation_layers` of the
+/// rank's layers shared out over its chunks.
+std::vector<Bytes> offloaded_activations(const Architecture& architecture, const TrainingSpec& spec,
+                                         const FrameworkProfile& framework, const StepGraph& graph,
+                                         const StageGraph& stage);
 
 /// Walks the passes of pipeline rank `stage`: what is held, and the working set of the pass that runs (logits,
 /// recomputed layer, gathered sequence, message buffers). The head's backward and the layers' are two moments: logits

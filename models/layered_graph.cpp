@@ -82,6 +82,13 @@ Problems layered_problems(const LayeredModel& model, const TrainingSpec& spec) {
         problems.push_back({"/workload/recompute", "is a choice that only decoder transformers have",
                             "write \"none\" or \"full\""});
     }
+    if (plan.splits_backward()) {
+        problems.push_back({"/workload/parallelism/schedule", "orders a pipeline, which this family of models has none of",
+                            "leave it out"});
+    }
+    if (spec.offload.any()) {
+        problems.push_back({"/workload/offload", "is modelled for decoder transformers only", "leave it out"});
+    }
     return problems;
 }
 

@@ -130,6 +130,24 @@ void add_other(const Parallelism& plan, MemoryBreakdown& memory) {
         process_context + static_cast<double>(communicators(plan)) * communicator_buffers + memory.fragmentation;
 }
 
+/// Takes off the device what the plan keeps elsewhere. With the optimizer go the gradients that its step reads; of them
+/// the device holds those of two layers on their way (Ren et al., "ZeRO-Offload", arXiv 2101.06840, section 4.1).
+/// Drives are read and written through buffers in the host's memory, which gradients stay in.
+void move_states(const Offload& offload, const StepGraph& graph, MemoryBreakdown& memory) {
+    const auto move = [&](OffloadTarget target, Bytes& from) {
+        if (target == OffloadTarget::none) return;
+        (target == OffloadTarget::host ? memory.host : memory.drives) += from;
+        from = Bytes{};
+    };
+    move(offload.parameters, memory.weights);
+    move(offload.optimizer, memory.optimizer);
+    if (offload.optimizer == OffloadTarget::none) return;
+    double layer = 0.0;
+    for (const LayerGraph& kind : graph.kinds) layer = std::max(layer, kind.parameters - kind.frozen_parameters);
+    memory.host += memory.gradients;
+    memory.gradients = std::min(memory.gradients, Bytes::from_si(2.0 * 2.0 * layer));
+}
+
 }  // namespace
 
 MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,
@@ -137,6 +155,8 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     MemoryBreakdown memory = states_of_stage(spec, framework, graph, index);
     const ActivationPeak peak =
         activation_peak(architecture, spec, framework, graph, index, gathered_bytes(architecture, graph, spec.parallelism));
+    move_states(spec.offload, graph, memory);
+    memory.host += peak.offloaded;
     memory.weights += peak.weights;
     memory.gradients += peak.gradients;
     memory.activations = peak.activations;

@@ -15,6 +15,8 @@ struct MemoryBreakdown {
     Bytes other;           // context, communicators, buffers, fragmentation
     int stage = 0;         // the pipeline rank that needs most
     Bytes fragmentation;   // of `other`: held by the allocator, unusable
+    Bytes host;            // not on the device: what this rank keeps in the host's memory
+    Bytes drives;          // and on the node's drives
     [[nodiscard]] Bytes total() const { return weights + gradients + optimizer + activations + other; }
     bool operator==(const MemoryBreakdown&) const = default;
 };

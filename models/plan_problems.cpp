@@ -45,6 +45,7 @@ class PlanChecker {
         arrangement();
         recomputation();
         software();
+        offload();
         data();
         experts();
         return std::move(problems_);
@@ -299,6 +300,33 @@ class PlanChecker {
                 : spec_.token_drop     ? "/token_drop"
                                        : "/overlap/experts",
                 "is for mixtures, but the model has no experts", "leave it out");
+        }
+    }
+
+    void offload() {
+        if (!degrees_valid_) return;
+        const Offload& away = spec_.offload;
+        if (away.parameters != OffloadTarget::none && (!plan_.shards_parameters() || plan_.pipeline > 1)) {
+            add("/offload/parameters",
+                std::string("is ") + std::string(name_of(away.parameters)) + ", but " +
+                    (plan_.pipeline > 1 ? "a pipeline keeps whole parameters on the device"
+                                        : "parameters are not sharded layer by layer"),
+                plan_.pipeline > 1 ? "set pipeline to 1, or leave it out" : "set zero to 3 or fsdp, or leave it out");
+        }
+        if (away.optimizer != OffloadTarget::none && spec_.optimizer == Optimizer::muon) {
+            add("/offload/optimizer", "the host cannot do muon's matrix products in time",
+                "use adamw, or leave it out");
+        }
+        if (away.any() && plan_.splits_backward()) {
+            add("/offload", "does not go with " + std::string(name_of(plan_.schedule)) + ", whose backward passes are split",
+                "choose 1f1b or 1f1b-interleaved, or leave offload out");
+        }
+        const int layers = (a_.layers + plan_.pipeline - 1) / plan_.pipeline;
+        if (away.activation_layers > layers) {
+            add("/offload/activation_layers",
+                number_text(away.activation_layers) + " is more than the " + number_text(layers) +
+                    " layers of a pipeline rank",
+                "use " + number_text(layers) + " or fewer");
         }
     }
 

@@ -1,6 +1,7 @@
 // Puts a training step together: kinds of layers, what each pipeline rank holds and in which order it runs.
 #include "models/step_graph.hpp"
 
+#include "models/activation_memory.hpp"
 #include "models/layer_parameters.hpp"
 #include "models/layer_tasks.hpp"
 #include "models/pipeline_split.hpp"
@@ -200,6 +201,11 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     if (graph.tied_embedding_exchange) {
         graph.tied_embedding_bytes = Bytes::from_si(framework.gradient_bytes * static_cast<double>(shape.vocabulary) *
                                                     static_cast<double>(shape.hidden));
+    }
+    if (spec.offload.activation_layers > 0) {
+        for (StageGraph& stage : graph.stages) {
+            stage.offloaded = offloaded_activations(architecture, spec, framework, graph, stage);
+        }
     }
     graph.muon_flop_per_parameter = orthogonal_flop_per_parameter(architecture);
     graph.parameters_total = count_parameters(architecture).total;

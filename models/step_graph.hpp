@@ -75,6 +75,7 @@ struct SchedulePass {
 
 struct StageGraph {
     std::vector<Chunk> chunks;             // virtual stages of this pipeline rank
+    std::vector<Bytes> offloaded;          // by chunk: activations of one micro-batch that go to the host; empty: none
     std::vector<SchedulePass> passes;      // every micro-batch forward and backward once per chunk it visits
     double parameters = 0;                 // of one rank
     double replicated_parameters = 0;

@@ -235,6 +235,38 @@ struct OverlapSwitches {
     }
 };
 
+/// Where something is kept that is not in the device's memory.
+enum class OffloadTarget : std::uint8_t { none, host, nvme };
+template <>
+struct EnumTable<OffloadTarget> {
+    static constexpr std::array<EnumName<OffloadTarget>, 3> names{{
+        {OffloadTarget::none, "none", "it stays on the device"},
+        {OffloadTarget::host, "host", "in the host's memory (ZeRO-Offload, arXiv 2101.06840)"},
+        {OffloadTarget::nvme, "nvme", "on the node's drives (ZeRO-Infinity, arXiv 2104.07857)"},
+    }};
+};
+
+/// What leaves the device's memory for the host's or for drives, and comes back when it is needed.
+struct Offload {
+    OffloadTarget optimizer = OffloadTarget::none;   // states, accumulated gradients, and the step itself
+    OffloadTarget parameters = OffloadTarget::none;  // of full sharding: the shards
+    int activation_layers = 0;                       // of each pipeline rank
+    bool operator==(const Offload&) const = default;
+
+    [[nodiscard]] bool any() const { return *this != Offload{}; }
+
+    static constexpr auto fields() {
+        using O = Offload;
+        return std::tuple{
+            field("optimizer", &O::optimizer, any_value,
+                  "Optimizer states and their step: none, host (computed there) or nvme."),
+            field("parameters", &O::parameters, any_value, "Parameters, with fsdp or zero 3: none, host or nvme."),
+            field("activation_layers", &O::activation_layers, non_negative,
+                  "Layers of each pipeline rank whose activations wait in the host's memory."),
+        };
+    }
+};
+
 struct TrainingSpec {
     std::string model;                       // catalogue name or path of a Hugging Face config.json
     int sequence = 2048;
@@ -253,6 +285,7 @@ struct TrainingSpec {
     std::string framework;                   // profile; empty: megatron-core, or pytorch-fsdp when fsdp is set
     Parallelism parallelism;
     OverlapSwitches overlap;
+    Offload offload;
     bool operator==(const TrainingSpec&) const = default;
 
     [[nodiscard]] int micro_batches() const { return global_batch / (parallelism.data * micro_batch); }
@@ -280,6 +313,7 @@ struct TrainingSpec {
             field("framework", &T::framework, any_value, "Software profile; see `orrery list frameworks`."),
             field("parallelism", &T::parallelism, any_value, "How the work is spread over devices."),
             field("overlap", &T::overlap, any_value, "What is hidden behind what, where not as the framework does."),
+            field("offload", &T::offload, any_value, "What is kept in the host's memory or on its drives."),
         };
     }
 };

@@ -25,7 +25,11 @@ Json memory_object(const TrainingAnswer& answer) {
             {"activations_bytes", memory.activations.si()},
             {"other_bytes", memory.other.si()},
             {"fits", answer.fits},
-            {"fullest_pipeline_rank", memory.stage}};
+            {"fullest_pipeline_rank", memory.stage},
+            {"host_bytes_per_node", answer.host_memory.si()},
+            {"host_capacity_bytes", answer.host_capacity.si()},
+            {"drive_bytes_per_node", answer.drive_bytes.si()},
+            {"drive_capacity_bytes", answer.drive_capacity.si()}};
 }
 
 Json simulation_object(const StepOutcome& outcome) {

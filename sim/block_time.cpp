@@ -2,6 +2,7 @@
 #include "sim/block_time.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace orrery {
 namespace {
@@ -20,12 +21,13 @@ Seconds beside(Seconds now, Seconds duration, Seconds busy_until, double content
 
 BlockTime block_time(const StepProgram& program, std::span<const Instruction> code) {
     BlockTime time;
-    Seconds stream_free{};          // when the communication stream is done with what was started
+    std::array<Seconds, axis_count> stream_free{};  // when each axis's communication stream is done with what was started
+    Seconds all_free{};                             // and the last of them
     std::vector<Seconds> done(program.exchanges.size());
     for (const Instruction& one : code) {
         Seconds spent{};
         switch (one.op) {
-            case Op::compute: spent = beside(time.total, one.duration, stream_free, program.contention); break;
+            case Op::compute: spent = beside(time.total, one.duration, all_free, program.contention); break;
             case Op::exchange: {
                 const Exchange& exchange = program.exchanges[static_cast<std::size_t>(one.exchange)];
                 spent = exchange.idle * exchange.exposed;
@@ -33,8 +35,10 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
             }
             case Op::start: {
                 const auto index = static_cast<std::size_t>(one.exchange);
-                stream_free = std::max(stream_free, time.total) + program.exchanges[index].idle;
-                done[index] = stream_free;
+                Seconds& stream = stream_free[static_cast<std::size_t>(program.exchanges[index].axis)];
+                stream = std::max(stream, time.total) + program.exchanges[index].idle;
+                all_free = std::max(all_free, stream);
+                done[index] = stream;
                 break;
             }
             case Op::wait: spent = std::max(done[static_cast<std::size_t>(one.exchange)] - time.total, Seconds{}); break;

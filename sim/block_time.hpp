@@ -14,7 +14,7 @@ struct BlockTime {
 };
 
 /// Plays `code` on two streams with every exchange at its idle price: an `exchange` holds compute up for its exposed
-/// share, a started one runs beside compute, one after the other, and slows it to 1/(1 + contention) meanwhile.
+/// share, a started one runs beside compute, one after the other along each axis, and slows it to 1/(1 + contention) meanwhile.
 BlockTime block_time(const StepProgram& program, std::span<const Instruction> code);
 
 }  // namespace orrery

@@ -56,6 +56,16 @@ StepProgram Pricer::price() {
     return std::move(program_);
 }
 
+std::vector<Seconds> Pricer::price_layers() {
+    dispatcher_ = dispatcher_of(spec_, cluster_.fabric.domain, cluster_.node.devices);
+    std::vector<Seconds> times;
+    for (const LayerGraph& kind : graph_.kinds) {
+        const PricedLayer layer = price_both_ways(kind);
+        times.push_back(own_time(layer.forward) + own_time(layer.backward));
+    }
+    return times;
+}
+
 GroupShape Pricer::shape(Axis axis) const { return shape_along(spec_.parallelism, axis, cluster_.fabric.domain); }
 
 Seconds Pricer::idle_price(const Collective& collective, Axis axis) const {
@@ -328,6 +338,8 @@ std::vector<PassProgram> Pricer::price_passes(const StageGraph& stage) {
             passes.push_back({pass, nothing});
         } else if (pass.part != PassPart::whole) {
             passes.push_back({pass, half_block(chunk, pass.part)});
+        } else if (spec_.offload.any()) {
+            passes.push_back({pass, offloading_block(stage, static_cast<std::size_t>(pass.chunk), pass.backward)});
         } else {
             passes.push_back({pass, chunk_block(chunk, pass.backward)});
         }
@@ -384,6 +396,11 @@ void Pricer::add_scale_penalty() {
         done[static_cast<std::size_t>(stage.epilogue)] = true;
         append_compute(program_.blocks[static_cast<std::size_t>(stage.epilogue)].code, penalty, TimePart::other);
     }
+}
+
+std::vector<Seconds> layer_times(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                                 const FrameworkProfile& framework) {
+    return Pricer(cluster, graph, spec, framework).price_layers();
 }
 
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

@@ -13,6 +13,10 @@ namespace orrery {
 /// "group" is a pair of neighbouring stages. `per_node_peers` counts the groups that leave one domain together.
 GroupShape shape_along(const Parallelism& parallelism, Axis axis, int domain);
 
+/// Time of one micro-batch through each kind of layer, forward and backward, exchanges as far as they are seen.
+std::vector<Seconds> layer_times(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                                 const FrameworkProfile& framework);
+
 /// Prices `graph` on `cluster` as `framework` would run it. Pure.
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                        const FrameworkProfile& framework);

@@ -1,4 +1,5 @@
 // What data parallelism costs: gathers and scatters of sharded layers, the reduction of gradients, the optimizer.
+#include "sim/price_offload.hpp"
 #include "sim/pricer.hpp"
 
 #include <algorithm>
@@ -69,10 +70,44 @@ void Pricer::add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind k
     const double bytes = kind == CollectiveKind::all_gather ? weight_bytes : framework_.gradient_bytes;
     for (const bool experts : {false, true}) {
         const double parameters = experts ? holding.experts : holding.dense;
-        if (parameters <= 0.0 || shard_ranks(experts) == 1) continue;
+        const bool fetches = kind == CollectiveKind::all_gather && spec_.offload.parameters != OffloadTarget::none;
+        if (parameters <= 0.0 || (shard_ranks(experts) == 1 && !fetches)) continue;
         Exchange exchange = data_exchange(kind, Bytes::from_si(parameters * bytes), DataType::bf16, experts);
+        if (fetches) fetch_first(exchange, Bytes::from_si(parameters * bytes / shard_ranks(experts)));
         exchange.exposed = exposed;
         code.push_back({op, TimePart::data_comm, add_exchange(exchange), {}});
+        if (kind == CollectiveKind::reduce_scatter && sums_copies(experts)) {
+            Exchange sum = copies_exchange(exchange.collective, experts);
+            sum.exposed = exposed;
+            code.push_back({op, TimePart::data_comm, add_exchange(sum), {}});
+        }
+    }
+}
+
+bool Pricer::sums_copies(bool experts) const {
+    const Parallelism& p = spec_.parallelism;
+    return shard_ranks(experts) < (experts ? p.expert_replicas() : p.replicas());
+}
+
+/// Each rank's shard of the summed gradient, among the ranks that hold the same shard of another copy.
+Exchange Pricer::copies_exchange(const Collective& reduce, bool experts) const {
+    const Parallelism& p = spec_.parallelism;
+    const Collective sum{CollectiveKind::all_reduce, reduce.size * (1.0 / shard_ranks(experts)), reduce.type};
+    GroupShape group = shape(Axis::shard_peers);
+    if (experts) {  // copies of an expert lie as far apart as those of its neighbours' dense parameters
+        group.ranks = p.expert_replicas() / shard_ranks(true);
+        group.domains = std::min(group.domains, group.ranks);
+    }
+    return limited(sum, Axis::shard_peers, group);
+}
+
+/// A shard comes from drive to host to device to its peers piece by piece: the slowest link sets the pace ("ZeRO-
+/// Infinity", arXiv 2104.07857, section 6.2).
+void Pricer::fetch_first(Exchange& gather, Bytes shard) const {
+    const int devices = spec_.parallelism.devices();
+    gather.idle = std::max(gather.idle, shard / host_copy_rate(cluster_.node, devices));
+    if (spec_.offload.parameters == OffloadTarget::nvme) {
+        gather.idle = std::max(gather.idle, shard / drive_rate(cluster_.node, devices));
     }
 }
 
@@ -154,6 +189,11 @@ void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds
             exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
                           parameters, replicas);
         epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
+        if (sharded && sums_copies(experts)) {
+            Exchange sum = copies_exchange(reduce.collective, experts);
+            sum.exposed = reduce.exposed;
+            epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(sum), {}});
+        }
         if (!sharded) continue;
         Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes),
                                         DataType::bf16, experts);
@@ -171,9 +211,14 @@ void Pricer::add_optimizer(const Holding& trained, std::vector<Instruction>& epi
         sharded ? trained.dense / shard_ranks(false) + trained.experts / shard_ranks(true) : trained.total();
     double bytes = owned * framework_.optimizer_bytes;
     if (!p.shards_parameters()) bytes += 8.0 * trained.total();  // gradient norm and cast of the local copy
-    append_compute(epilogue,
-                   Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
-                   TimePart::optimizer);
+    if (spec_.offload.optimizer != OffloadTarget::none) {
+        append_compute(epilogue, away_step_time(cluster_.node, p.devices(), spec_.offload, owned, !p.shards_parameters()),
+                       TimePart::optimizer);
+    } else {
+        append_compute(epilogue,
+                       Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
+                       TimePart::optimizer);
+    }
     if (spec_.optimizer == Optimizer::muon) {
         const Flop flop = owned * graph_.muon_flop_per_parameter;
         append_compute(epilogue, flop / (cluster_.device.peak(DataType::bf16) * muon_efficiency), TimePart::optimizer);

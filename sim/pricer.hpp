@@ -45,6 +45,7 @@ class Pricer {
   public:
     Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework);
     StepProgram price();
+    std::vector<Seconds> price_layers();
 
   private:
     const Cluster& cluster_;
@@ -57,6 +58,7 @@ class Pricer {
     std::vector<PricedLayer> layers_;
     std::map<std::pair<int, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
     std::map<std::array<std::int32_t, 2>, std::int32_t> block_of_pair_;
+    std::map<std::int32_t, std::int32_t> offloading_blocks_;  // by the block without copies
     bool joins_passes_ = false;  // while the layers of joined passes are priced
     [[nodiscard]] GroupShape shape(Axis axis) const;
     [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const;
@@ -87,12 +89,20 @@ class Pricer {
     /// The block of a forward pass and the backward pass that it runs together with.
     std::int32_t joined_block(const Chunk& forward, const Chunk& backward);
     std::vector<PassProgram> price_passes(const StageGraph& stage);
+    /// A copy between a device and its host beside `compute`: seen for what outlasts it.
+    void append_copy(std::vector<Instruction>& code, Bytes size, Seconds compute, TimePart part);
+    /// What leaves for the host, or comes back from it, during one pass of a chunk.
+    void append_offload(std::vector<Instruction>& code, const StageGraph& stage, std::size_t chunk, bool backward);
+    /// One micro-batch's blocks of a chunk, with copies to and from the host where the plan has any.
+    std::int32_t offloading_block(const StageGraph& stage, std::size_t chunk, bool backward);
     /// Time of one micro-batch through all chunks, forward and backward.
     std::array<Seconds, 2> once_through(const StageGraph& stage);
     /// An exchange among the ranks that hold copies of the same parameters, or the shards of one copy.
     Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts);
     [[nodiscard]] Exchange limited(const Collective& collective, Axis axis, GroupShape group) const;
     [[nodiscard]] int shard_ranks(bool experts) const;
+    [[nodiscard]] bool sums_copies(bool experts) const;  // several sharded copies exist (HSDP)
+    [[nodiscard]] Exchange copies_exchange(const Collective& reduce, bool experts) const;
     /// A sharded chunk in the order its compute runs: decoder layers are units of their own, embedding and head the
     /// root.
     struct ShardedChunk {
@@ -106,6 +116,7 @@ class Pricer {
     /// One exchange per kind of copy, dense first.
     void add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding,
                      double exposed = 1.0);
+    void fetch_first(Exchange& gather, Bytes shard) const;
     void gather(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
     void scatter(std::vector<Instruction>& code, Op op, const Holding& holding, double exposed = 1.0);
     /// Fully sharded. FSDP prefetches by design, and so does whatever hides all: gathers run one unit ahead of compute

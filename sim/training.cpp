@@ -1,8 +1,10 @@
 // From a training's description to its answer: graph, memory, price, play; then energy and money.
 #include "sim/training.hpp"
 
+#include "sim/balance.hpp"
 #include "sim/block_time.hpp"
 #include "sim/price.hpp"
+#include "sim/price_offload.hpp"
 
 #include <algorithm>
 
@@ -78,6 +80,16 @@ void check_floor(const TrainingAnswer& answer, const Cluster& cluster, DataType 
     if (peak > FlopPerSecond{}) ORRERY_CHECK(answer.outcome.step >= answer.model_flop / (peak * answer.devices) * 0.999);
 }
 
+/// What the ranks of one node keep in its host's memory and on its drives; all ranks as the fullest one.
+void add_host_memory(TrainingAnswer& answer, const Node& node) {
+    const double ranks = std::min(node.devices, answer.devices);
+    answer.host_memory = answer.memory.host * ranks;
+    answer.host_capacity = node.host_memory;
+    answer.drive_bytes = answer.memory.drives * ranks;
+    answer.drive_capacity = node.local_storage;
+    if (answer.host_memory > answer.host_capacity || answer.drive_bytes > answer.drive_capacity) answer.fits = false;
+}
+
 }  // namespace
 
 Result<StepGraph> training_graph(const TrainingRun& run) {
@@ -91,10 +103,26 @@ MemoryBreakdown training_memory(const TrainingRun& run, const StepGraph& graph) 
     return memory_of_layered(model, run.spec, run.framework, graph);
 }
 
+Result<TrainingAnswer> run_balanced(const Cluster& cluster, TrainingRun run, Fidelity fidelity,
+                                    const SimulateOptions& options) {
+    Result<std::vector<int>> layers = balanced_stage_layers(cluster, run);
+    if (!layers) return layers.problems();
+    run.spec.parallelism.balance = false;
+    run.spec.parallelism.stage_layers = std::move(layers).value();
+    Result<TrainingAnswer> answer = run_training(cluster, run, fidelity, options);
+    if (!answer) return answer;
+    std::string text = "layers of the stages, balanced by their time:";
+    for (const int layer_count : run.spec.parallelism.stage_layers) text += " " + std::to_string(layer_count);
+    answer->notes.push_back(std::move(text));
+    return answer;
+}
+
 Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
                                     const SimulateOptions& options) {
+    if (run.spec.parallelism.balance && !run.family) return run_balanced(cluster, run, fidelity, options);
     const Result<StepGraph> graph = training_graph(run);
     if (!graph) return graph.problems();
+    if (Problems problems = offload_problems(cluster.node, run.spec.offload); !problems.empty()) return problems;
     if (cluster.device.peak(run.spec.precision) <= FlopPerSecond{}) {
         return Problem{"/workload/precision",
                        "the datasheet of " + cluster.device.name + " gives no rate for " + std::string(name_of(run.spec.precision)),
@@ -113,6 +141,7 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
     answer.memory = training_memory(run, *graph);
     answer.memory_capacity = cluster.device.memory_capacity;
     answer.fits = answer.memory.total() <= answer.memory_capacity;
+    if (run.spec.offload.any()) add_host_memory(answer, cluster.node);
     answer.model_flop = graph->model_flop;
     answer.parameters = graph->parameters_total;
     const Seconds step = answer.outcome.step;

@@ -35,6 +35,10 @@ struct TrainingAnswer {
     StepOutcome outcome;
     MemoryBreakdown memory;
     Bytes memory_capacity;
+    Bytes host_memory;                    // of one node: what the plan keeps there, and what there is
+    Bytes host_capacity;
+    Bytes drive_bytes;
+    Bytes drive_capacity;
     bool fits = true;
     int devices = 0;
     double tokens_per_s = 0;              // of models without tokens: samples
