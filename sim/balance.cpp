@@ -51,7 +51,7 @@ ModelOrder model_order(const Parallelism& plan, const StepGraph& graph, const st
 
 std::vector<int> balanced_cuts(const std::vector<Seconds>& times, int pieces, Seconds first, Seconds last) {
     const auto total = static_cast<int>(times.size());
-    ORRERY_CHECK(pieces >= 1 && pieces <= total);
+    ORRERY_CHECK(pieces >= 1);
     std::vector<double> until{0.0};
     for (const Seconds time : times) until.push_back(until.back() + time.si());
     const auto width = static_cast<std::size_t>(total) + 1;
@@ -60,9 +60,9 @@ std::vector<int> balanced_cuts(const std::vector<Seconds>& times, int pieces, Se
     cost[0] = {0.0, 0.0};
     for (int piece = 1; piece <= pieces; ++piece) {
         const double more = (piece == 1 ? first.si() : 0.0) + (piece == pieces ? last.si() : 0.0);
-        for (int end = piece; end <= total - (pieces - piece); ++end) {
+        for (int end = 0; end <= total; ++end) {
             const std::size_t at = static_cast<std::size_t>(piece) * width + static_cast<std::size_t>(end);
-            for (int start = piece - 1; start < end; ++start) {
+            for (int start = 0; start <= end; ++start) {
                 const CutCost& before = cost[static_cast<std::size_t>(piece - 1) * width + static_cast<std::size_t>(start)];
                 const double time = until[static_cast<std::size_t>(end)] - until[static_cast<std::size_t>(start)] + more;
                 const CutCost now{std::max(before.longest, time), before.squares + time * time};
@@ -92,12 +92,6 @@ Result<std::vector<int>> balanced_stage_layers(const Cluster& cluster, const Tra
     const ModelOrder order = model_order(plan, *graph, times, run.architecture.layers);
     std::vector<Seconds> layers;
     for (const int kind : order.layers) layers.push_back(times[static_cast<std::size_t>(kind)]);
-    if (plan.model_stages() > static_cast<int>(layers.size())) {
-        return Problem{"/workload/parallelism/balance",
-                       "there are " + std::to_string(plan.model_stages()) + " stages for " +
-                           std::to_string(layers.size()) + " layers",
-                       "use fewer stages, or give stage_layers"};
-    }
     return balanced_cuts(layers, plan.model_stages(), order.before, order.after);
 }
 

@@ -8,8 +8,7 @@
 namespace orrery {
 
 /// The way to cut `times`, in order, into `pieces` runs whose longest is shortest; among equals, the one whose squares
-/// add up to least. `first` and `last` are added to the first and the last run. Sizes of the runs; requires one time for
-/// each piece at least.
+/// add up to least. `first` and `last` are added to the first and the last run. Sizes of the runs, which can be empty.
 std::vector<int> balanced_cuts(const std::vector<Seconds>& times, int pieces, Seconds first, Seconds last);
 
 /// Layers of each piece of the model for `run` (see Parallelism::stage_layers), by forward and backward time of each
