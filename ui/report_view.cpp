@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 namespace orrery {
 namespace {
@@ -137,11 +138,11 @@ std::vector<ReportBar> memory_bars(const TrainingAnswer& answer) {
         bars.push_back({std::string(label), format_bytes(size), size / answer.memory_capacity, true});
     }
     const std::array<std::tuple<std::string_view, Bytes, Bytes>, 2> elsewhere{
-        {{"host memory of a node", answer.host_memory, answer.host_capacity},
-         {"drives of a node", answer.drive_bytes, answer.drive_capacity}}};
+        {{"node's host", answer.host_memory, answer.host_capacity},
+         {"node's drives", answer.drive_bytes, answer.drive_capacity}}};
     for (const auto& [label, size, capacity] : elsewhere) {
         if (size <= Bytes{} || capacity <= Bytes{}) continue;
-        bars.push_back({std::string(label), format_bytes(size) + " of " + format_bytes(capacity), size / capacity, true});
+        bars.push_back({fmt::format("{} ({})", label, format_bytes(capacity)), format_bytes(size), size / capacity, true});
     }
     return bars;
 }
