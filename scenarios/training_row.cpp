@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <sstream>
 
@@ -79,11 +80,19 @@ std::optional<DataType> precision_of(const Row& row, const Device& device) {
     return std::nullopt;
 }
 
+/// Layers whose activations go to the host, where the row says so ("activation offload 20 layers").
+std::optional<int> offloaded_layers(const Row& row) {
+    int layers = 0;
+    const std::string text = row.lower("offload");
+    if (std::sscanf(text.c_str(), "activation offload %d", &layers) < 1 || layers < 1) return std::nullopt;
+    return layers;
+}
+
 /// Why the row's text alone excludes it.
 std::optional<std::string> excluded(const Row& row) {
     if (row.text("kind") != "llm") return "kind \"" + row.text("kind") + "\" is not in this version";
     if (row.says("family", "encoder") || row.says("attention", "bidirectional")) return "encoder-decoder models are not in this version";
-    if (!row.text("offload").empty()) return "offload is not in this version";
+    if (!row.text("offload").empty() && !offloaded_layers(row)) return "offload of unstated parts";
     for (const std::string_view mark : {"exclude:", "outlier", "inconsistent", "look swapped", "size not given"}) {
         if (row.says("notes", mark)) return "the row's own notes call it defective";
     }
@@ -194,6 +203,7 @@ TrainingSpec spec_of(const Row& row, const Parallelism& parallelism, DataType pr
     spec.flash_attention = row.flag("flash_attention").value_or(true);
     spec.parallelism = parallelism;
     spec.framework = framework_of(row, parallelism.shards_parameters());
+    spec.offload.activation_layers = offloaded_layers(row).value_or(0);
     return spec;
 }
 

@@ -29,3 +29,22 @@ TEST_CASE("a prediction reads neither the row's name nor its source nor its mode
         CHECK(*first == *second);
     }
 }
+
+TEST_CASE("a row's offloaded layers are read, and other offload is not guessed at", "[validate]") {
+    // Method: a published row with each text; where activations leave for the host, the step is no shorter.
+    const auto rows = read_json_lines(data_directory() + "/scenarios/published.jsonl");
+    REQUIRE(rows);
+    CatalogCache catalog;
+    Json row = rows->front();
+    const auto plain = prepare_training(row, catalog);
+    REQUIRE(plain);
+    row["offload"] = "activation offload 1 layers";
+    const auto away = prepare_training(row, catalog);
+    REQUIRE(away);
+    CHECK(away->variants.front().spec.offload.activation_layers == 1);
+    if (away->cluster.node.host_memory > Bytes{}) CHECK(*predict_step(*away) >= *predict_step(*plain) * (1.0 - 1e-9));
+    row["offload"] = "cpu offload";
+    const auto unclear = prepare_training(row, catalog);
+    REQUIRE_FALSE(unclear);
+    CHECK(unclear.problems().front().problem == "offload of unstated parts");
+}
