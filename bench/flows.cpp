@@ -81,10 +81,9 @@ Network grid_all_reduce(int side, int chains) {
     return network;
 }
 
-/// Messages of mixed sizes (exponential, mean 256 KiB) between random pairs of 1,024 hosts, starting at random, at half
-/// of what the ports carry.
-Network random_traffic(int flows) {
-    constexpr int hosts = 1024;
+/// Messages of mixed sizes (exponential, mean 256 KiB) between random pairs, starting at random, at half of what the ports
+/// carry.
+Network random_traffic(int hosts, int flows) {
     const FatTreeLinks tree = tree_of(hosts);
     Rng rng = Rng::stream(1, "random traffic", 0);
     Network network{tree.table(), {}};
@@ -92,8 +91,9 @@ Network random_traffic(int flows) {
     double now = 0.0;
     std::vector<LinkId> way;
     for (int i = 0; i < flows; ++i) {
-        const int from = static_cast<int>(rng.below(hosts));
-        const int to = static_cast<int>((static_cast<std::uint64_t>(from) + 1 + rng.below(hosts - 1)) % hosts);
+        const int from = static_cast<int>(rng.below(static_cast<std::uint64_t>(hosts)));
+        const int to = static_cast<int>((static_cast<std::uint64_t>(from) + 1 + rng.below(static_cast<std::uint64_t>(hosts - 1))) %
+                                        static_cast<std::uint64_t>(hosts));
         way.clear();
         tree.append_way(from, to, tree.d_mod_k(from, to), way);
         network.flows.add(from, to, rng.exponential() * 256.0_KiB, way);
@@ -162,8 +162,9 @@ std::vector<Case> cases() {
     const double grid_us = 2.0 * 63 * (16777216.0 / 50e3 + 0.5) + 2.0 * 63 * (262144.0 / 50e3 + 0.5);
     list.push_back({"grid-all-reduce-64x64-messages", grid_us, [] { return grid_all_reduce(64, 1); }});
     list.push_back({"grid-all-reduce-64x64-4-chunks", 0.0, [] { return grid_all_reduce(64, 4); }});
-    for (const int flows : {1000, 10'000, 100'000, 1'000'000}) {
-        list.push_back({fmt::format("random-{}", flows), 0.0, [flows] { return random_traffic(flows); }});
+    for (const auto& [hosts, flows] : {std::pair{16, 1000}, {128, 10'000}, {1024, 100'000}, {8192, 1'000'000}}) {
+        list.push_back({fmt::format("random-{}-on-{}", flows, hosts), 0.0,
+                        [hosts = hosts, flows = flows] { return random_traffic(hosts, flows); }});
     }
     return list;
 }

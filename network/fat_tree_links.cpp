@@ -75,4 +75,18 @@ void FatTreeLinks::append_sprayed_way(int from, int to, std::vector<LinkId>& way
     way.push_back(host_down(to));
 }
 
+StreamId FatTreeLinks::add_spread_flow(int from, int to, Bytes message, FlowSet& flows) const {
+    const int choices = ways(from, to);
+    const auto first = static_cast<RouteId>(flows.routes.size());
+    std::vector<LinkId> way;
+    for (int choice = 0; choice < choices; ++choice) {
+        way.clear();
+        append_way(from, to, choice, way);
+        flows.routes.add(way);
+    }
+    flows.ways.resize(flows.streams(), 1);
+    flows.ways.push_back(choices);
+    return flows.add(from, to, message, first);
+}
+
 }  // namespace orrery

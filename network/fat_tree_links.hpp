@@ -43,6 +43,9 @@ class FatTreeLinks {
     /// Appends the way over bundles: what a flow loads that its switches spread evenly.
     void append_sprayed_way(int from, int to, std::vector<LinkId>& way) const;
 
+    /// Adds a flow whose packets may take all shortest ways.
+    StreamId add_spread_flow(int from, int to, Bytes message, FlowSet& flows) const;
+
     [[nodiscard]] LinkId host_up(int host) const { return host; }
     [[nodiscard]] LinkId host_down(int host) const { return tree_.hosts() + host; }
     [[nodiscard]] LinkId leaf_up(int leaf, int spine) const { return leaf_up_ + leaf * tree_.hosts_per_leaf + spine; }

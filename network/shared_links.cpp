@@ -212,7 +212,8 @@ void SharedLinks::fill_lanes() {
         }
         return false;
     };
-    while (!heap_.empty()) {
+    rising_ = part_.size();
+    while (rising_ > 0 && !heap_.empty()) {
         const auto [level, id] = heap_.front();
         const Lane& lane = lanes_[id];
         const double now = lane.to_come > 0 ? std::max(lane.left / lane.rising, level_) : never_full;
@@ -226,7 +227,7 @@ void SharedLinks::fill_lanes() {
             std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
         }
     }
-    while (stop_up_to(never_full)) {}
+    while (rising_ > 0 && stop_up_to(never_full)) {}
 }
 
 void SharedLinks::fill_lane(std::int32_t id, double level) {
@@ -241,6 +242,7 @@ void SharedLinks::stop_flow(Slot slot, double level, std::int32_t bottleneck) {
     Flow& flow = flows_[slot];
     flow.rate = level * flow.weight;
     flow.bottleneck = bottleneck;
+    --rising_;
     for (std::int32_t e = 0; e < flow.length; ++e) {
         Lane& lane = lanes_[lane_of(flow, flow.way[e])];
         if (lane.mark != lane_mark_) continue;

@@ -104,6 +104,7 @@ class SharedLinks {
     std::vector<std::int32_t> open_;                // lanes of the solution
     std::vector<HeapEntry> heap_;
     std::vector<std::pair<double, Slot>> by_limit_;
+    std::size_t rising_ = 0;  // flows of the solution without a rate
     std::uint32_t mark_ = 0;
     std::uint32_t lane_mark_ = 0;
     double level_ = 0.0;
