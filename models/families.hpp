@@ -1,7 +1,12 @@
 // The families of layered models: plain structs with fields(), each in a file of models/families; one line here each.
 #pragma once
 
+#include "models/families/detector.hpp"
+#include "models/families/diffusion_transformer.hpp"
+#include "models/families/efficientnet.hpp"
+#include "models/families/latent_unet.hpp"
 #include "models/families/resnet.hpp"
+#include "models/families/unet.hpp"
 #include "models/layered_model.hpp"
 
 #include <string_view>
@@ -12,7 +17,8 @@ namespace orrery {
 
 /// A new family: models/families/NAME.{hpp,cpp} with a struct that has `family` (its name in files), `doc` and fields(),
 /// and a function describe(); then its struct here.
-using ModelFamily = std::variant<ResNet>;
+using ModelFamily =
+    std::variant<ResNet, EfficientNet, Ssd, RetinaNet, MaskRcnn, UNet, LatentUNet, DiffusionTransformer>;
 
 /// The network as blocks of operators for one pass.
 LayeredModel describe_family(const ModelFamily& family, const PassShape& shape);

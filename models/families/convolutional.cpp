@@ -8,22 +8,35 @@
 // operators), only a sum's result and its gradient are moved.
 #include "models/families/convolutional.hpp"
 
+#include <utility>
+
 namespace orrery {
 namespace {
 
-ElementCosts norm_costs(const PassShape& shape, bool activation, bool adds) {
-    const double act = activation ? 1.0 : 0.0;
-    const double sum = adds ? 1.0 : 0.0;
-    if (shape.fused_convolutions) return {2.0 * sum + 0.5, 2.0 + sum, 1.0, 1};
-    if (shape.fused_kernels) return {3.0 + sum, 5.0 + sum, 1.0, 2};
-    return {3.0 + 2.0 * act + 3.0 * sum, 5.0 + 3.0 * act + 3.0 * sum, 1.0 + act, 2 + (activation ? 1 : 0) + (adds ? 1 : 0)};
+ElementCosts norm_costs(const PassShape& shape, const ChainStep& step) {
+    const bool activates = step.activation != ImageActivation::none;
+    const double act = activates ? 1.0 : 0.0;
+    const double sum = step.adds ? 1.0 : 0.0;
+    const bool frozen_norm = step.norm == ImageNorm::frozen;
+    if (shape.fused_convolutions) return {2.0 * sum + 0.5, frozen_norm ? 1.0 : 2.0 + sum, 1.0, 1};
+    const double norm_forward = frozen_norm ? 2.0 : 3.0;
+    const double norm_backward = frozen_norm ? 2.0 : 5.0;
+    if (shape.fused_kernels) return {norm_forward + sum, norm_backward + sum + (frozen_norm ? act : 0.0), 1.0, frozen_norm ? 1 : 2};
+    const int kernels = (frozen_norm ? 1 : 2) + (activates ? 1 : 0) + (step.adds ? 1 : 0);
+    return {norm_forward + 2.0 * act + 3.0 * sum, norm_backward + 3.0 * act + 3.0 * sum, 1.0 + act, kernels};
 }
 
 }  // namespace
 
-ModelOperator norm_operator(const PassShape& shape, double elements, std::int64_t channels, bool activation, bool adds) {
-    return streaming_operator(shape, "batch norm", elements, norm_costs(shape, activation, adds),
-                              2.0 * static_cast<double>(channels));
+ModelOperator norm_operator(const PassShape& shape, double elements, std::int64_t channels, const ChainStep& step) {
+    const double trained = step.norm == ImageNorm::statistics ? 2.0 * static_cast<double>(channels) : 0.0;
+    return streaming_operator(shape, "image norm", elements, norm_costs(shape, step), trained);
+}
+
+void freeze_blocks(LayeredModel& model, std::size_t end) {
+    for (std::size_t i = 0; i < end; ++i) {
+        for (ModelOperator& one : model.blocks[i].operators) one = frozen(std::move(one));
+    }
 }
 
 void Chain::convolve(std::string_view name, const ChainStep& step) {
@@ -50,9 +63,9 @@ void Chain::convolve(std::string_view name, const ChainStep& step) {
     image_ = {side(image_.depth, solid ? step.stride : 1), side(image_.height, step.stride),
               side(image_.width, step.stride), step.filters};
     const double elements = image_.elements() * static_cast<double>(shape_.samples);
-    if (step.norm) {
-        operators_.push_back(norm_operator(shape_, elements, step.filters, step.activation, step.adds));
-    } else if (step.activation) {
+    if (step.norm != ImageNorm::none) {
+        operators_.push_back(norm_operator(shape_, elements, step.filters, step));
+    } else if (step.activation != ImageActivation::none) {
         operators_.push_back(streaming_operator(shape_, "activation", elements, {2.0, 3.0, 1.0, 1}));
     }
 }

@@ -20,14 +20,19 @@ struct Image {
     }
 };
 
+/// What follows a convolution: nothing, statistics over the batch (or each image), or their frozen values (two vectors
+/// that are not trained).
+enum class ImageNorm : std::uint8_t { none, statistics, frozen };
+enum class ImageActivation : std::uint8_t { none, relu, swish };
+
 /// How a convolution of a chain is made.
 struct ChainStep {
     std::int64_t filters = 1;
     std::int64_t kernel = 1;
     std::int64_t stride = 1;
     std::int64_t groups = 1;
-    bool norm = true;           // batch (or instance) norm: two parameters per filter
-    bool activation = true;
+    ImageNorm norm = ImageNorm::statistics;
+    ImageActivation activation = ImageActivation::relu;
     bool adds = false;          // a residual is summed before the activation
     bool first = false;         // nothing ahead of it is trained
     bool biased = false;
@@ -60,7 +65,10 @@ class Chain {
 };
 
 /// The norm beside a convolution with what follows it, over `elements` values of all samples.
-ModelOperator norm_operator(const PassShape& shape, double elements, std::int64_t channels, bool activation, bool adds);
+ModelOperator norm_operator(const PassShape& shape, double elements, std::int64_t channels, const ChainStep& step);
+
+/// The model's blocks from the first to before `end` are not trained.
+void freeze_blocks(LayeredModel& model, std::size_t end);
 
 /// A block whose operators are made by a chain that starts with `image`; the image that leaves it comes back.
 template <class Build>
