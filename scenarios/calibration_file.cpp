@@ -108,22 +108,28 @@ void read_tables(const Json& json, std::string_view key, const std::string& poin
 
 constexpr Range slowdown_range{0.1, 10.0, false};
 
+/// One factor per number format under `key`.
+void read_slowdowns(const Json& json, const std::string& place, const char* key, PerDataType<std::optional<double>>& out,
+                    Problems& problems) {
+    const auto slowdown = json.find(key);
+    if (slowdown == json.end()) return;
+    const std::string at = pointer_to(place, key);
+    if (!expect_object(*slowdown, at, problems)) return;
+    refuse_unknown_keys(*slowdown, at, enum_names<DataType>(), problems);
+    for (const auto& entry : EnumTable<DataType>::names) {
+        const auto value = slowdown->find(entry.name);
+        if (value == slowdown->end()) continue;
+        read_value(*value, {entry.name, slowdown_range, pointer_to(at, entry.name), {}}, out[entry.value], problems);
+    }
+}
+
 void read_training(const Json& json, const std::string& pointer, Calibration& calibration, Problems& problems) {
     const auto found = json.find("training");
     const std::string place = pointer_to(pointer, "training");
     if (found == json.end() || !expect_object(*found, place, problems)) return;
-    refuse_unknown_keys(*found, place, {"slowdown", "attention_efficiency", "source"}, problems);
-    if (const auto slowdown = found->find("slowdown"); slowdown != found->end()) {
-        const std::string at = pointer_to(place, "slowdown");
-        if (!expect_object(*slowdown, at, problems)) return;
-        refuse_unknown_keys(*slowdown, at, enum_names<DataType>(), problems);
-        for (const auto& entry : EnumTable<DataType>::names) {
-            const auto value = slowdown->find(entry.name);
-            if (value == slowdown->end()) continue;
-            read_value(*value, {entry.name, slowdown_range, pointer_to(at, entry.name), {}},
-                       calibration.training_slowdown[entry.value], problems);
-        }
-    }
+    refuse_unknown_keys(*found, place, {"slowdown", "convolution_slowdown", "attention_efficiency", "source"}, problems);
+    read_slowdowns(*found, place, "slowdown", calibration.training_slowdown, problems);
+    read_slowdowns(*found, place, "convolution_slowdown", calibration.convolution_slowdown, problems);
     if (const auto value = found->find("attention_efficiency"); value != found->end()) {
         read_value(*value, {"attention_efficiency", fraction, pointer_to(place, "attention_efficiency"), {}},
                    calibration.attention_training_efficiency, problems);
@@ -138,6 +144,8 @@ Json training_json(const Calibration& calibration) {
     for (const auto& entry : EnumTable<DataType>::names) {
         const auto& slowdown = calibration.training_slowdown[entry.value];
         if (slowdown) json["slowdown"][std::string(entry.name)] = six_digits(*slowdown);
+        const auto& convolution = calibration.convolution_slowdown[entry.value];
+        if (convolution) json["convolution_slowdown"][std::string(entry.name)] = six_digits(*convolution);
     }
     if (calibration.attention_training_efficiency) {
         json["attention_efficiency"] = six_digits(*calibration.attention_training_efficiency);

@@ -2,6 +2,7 @@
 #include "scenarios/training_row.hpp"
 
 #include "scenarios/catalog.hpp"
+#include "scenarios/layered_row.hpp"
 #include "scenarios/training_row_model.hpp"
 
 #include <algorithm>
@@ -21,9 +22,9 @@ struct AcceleratorName {
     std::string_view device;
     std::string_view node;
 };
-constexpr std::array<AcceleratorName, 19> accelerator_names{{
-    {"a100", "40gb", "a100-sxm-40", "dgx-a100"},
+constexpr std::array<AcceleratorName, 24> accelerator_names{{
     {"a100", "pcie", "a100-pcie-40", "dgx-a100"},
+    {"a100", "40gb", "a100-sxm-40", "dgx-a100"},
     {"a100", "", "a100-sxm-80", "dgx-a100"},
     {"v100", "16gb", "v100-sxm-16", "dgx-1-v100"},
     {"v100", "", "v100-sxm-32", "dgx-1-v100"},
@@ -32,21 +33,27 @@ constexpr std::array<AcceleratorName, 19> accelerator_names{{
     {"b300", "", "b300-sxm", "dgx-b300"},
     {"b200", "", "b200-sxm", "dgx-b200"},
     {"h200", "", "h200-sxm", "dgx-h200"},
+    {"h100", "nvl", "h100-nvl", "dgx-h100"},
     {"h100", "", "h100-sxm", "dgx-h100"},
     {"h800", "", "h800-sxm", "dgx-h100"},
     {"l40s", "", "l40s", "dgx-a100"},
+    {"tpu", "v3", "tpu-v3", ""},
     {"tpu", "v4", "tpu-v4", ""},
     {"tpu", "v5e", "tpu-v5e", ""},
     {"tpu", "v5p", "tpu-v5p", ""},
     {"tpu", "trillium", "tpu-v6e", ""},
     {"tpu", "v6e", "tpu-v6e", ""},
     {"gaudi", "2", "gaudi2", ""},
+    {"a800", "", "a800-sxm-80", "dgx-a100"},
+    {"l4", "", "l4", "dgx-a100"},
+    {"ipu", "gc200", "ipu-gc200", ""},
 }};
 
 Problem not_whole(const std::string& reason) { return {"row", reason, "complete the row"}; }
 
 const AcceleratorName* accelerator_of(const Row& row) {
-    const std::string text = row.lower("accelerator");
+    std::string text = row.lower("accelerator");
+    if (text == "tpu") text += " " + row.lower("platform");  // the version is in the platform's name only
     for (const AcceleratorName& name : accelerator_names) {
         if (text.find(name.part) == std::string::npos) continue;
         const bool small_memory = name.also == "40gb" && row.number("accel_mem_gb") == std::optional(40.0);
@@ -247,8 +254,17 @@ Result<std::shared_ptr<const CollectiveParameters>> CatalogCache::collectives(co
     return place->second;
 }
 
+Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog) {
+    const AcceleratorName* name = accelerator_of(row);
+    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
+    return cluster_of(row, *name, catalog);
+}
+
 Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalog) {
     const Row row(json);
+    if (row.text("kind") != "llm") {
+        if (const auto layered = layered_model_of(row)) return prepare_layered(row, *layered, catalog);
+    }
     if (const auto reason = excluded(row)) return not_whole(*reason);
     const AcceleratorName* name = accelerator_of(row);
     if (name == nullptr) return not_whole("no catalogue entry for the accelerator");

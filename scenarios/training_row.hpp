@@ -37,8 +37,14 @@ struct PreparedTraining {
     std::string note;
 };
 
+class Row;
+
+/// The machine as the row describes it; what it leaves out is that of the catalogue node its device usually sits in.
+Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog);
+
 /// A prepared row, or the one reason why it cannot be predicted (Problem::problem; it is the key of the skip count).
-/// Never reads the model's name, the row's id or its source to decide anything about the prediction.
+/// Never reads the row's id or its source to decide anything about the prediction, nor the model's name but to look up
+/// which network it is where the row has no architecture (layered_row.hpp).
 Result<PreparedTraining> prepare_training(const Json& row, CatalogCache& catalog);
 
 /// Seconds of one step by closed form: the fastest variant that is valid; the first problem where none is.

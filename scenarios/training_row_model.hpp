@@ -57,6 +57,8 @@ class Row {
         return found != row_.end() && !found->is_null();
     }
 
+    [[nodiscard]] const Json& json() const { return row_; }
+
   private:
     const Json& row_;
 };
