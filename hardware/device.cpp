@@ -2,6 +2,7 @@
 #include "hardware/device.hpp"
 
 #include "hardware/operator_defaults.hpp"
+#include "hardware/work_kinds/convolution_model.hpp"
 #include "hardware/work_kinds/machine.hpp"
 
 #include <algorithm>
@@ -59,7 +60,7 @@ Machine machine_of(const Device& device, DataType type) {
 }
 
 Seconds physical_floor(const Device& device, const Work& work) {
-    const Flop flop = flop_of(work);
+    Flop flop = flop_of(work);
     const Bytes bytes = bytes_of(work);
     const auto* product = std::get_if<MatrixMultiply>(&work);
     const auto* grouped = std::get_if<GroupedMatrixMultiply>(&work);
@@ -69,7 +70,10 @@ Seconds physical_floor(const Device& device, const Work& work) {
     if (product != nullptr) peak = device.peak(product->type);
     if (grouped != nullptr) peak = device.peak(grouped->type);
     if (attention != nullptr) peak = device.peak(attention->type);
-    if (convolution != nullptr) peak = std::max(peak, device.peak(convolution->type));
+    if (convolution != nullptr) {
+        peak = std::max(peak, device.peak(convolution->type));
+        flop = flop * least_multiplications(*convolution);
+    }
     Seconds floor{};
     if (flop.si() > 0.0) floor = flop / peak;  // infinite where the device cannot do it
     if (device.memory_bandwidth.si() > 0.0) floor = std::max(floor, bytes / device.memory_bandwidth);

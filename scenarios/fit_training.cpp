@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,7 +34,7 @@ struct FrameworkKnob {
     bool is_time = false;  // stored with a unit
 };
 // clang-format off
-constexpr std::array<FrameworkKnob, 17> framework_knobs{{
+constexpr std::array<FrameworkKnob, 19> framework_knobs{{
     {"streaming_efficiency", 0.4, 0.95, [](const FrameworkProfile& f) { return f.streaming_efficiency; }, [](FrameworkProfile& f, double v) { f.streaming_efficiency = v; }},
     {"matrix_slowdown", 0.8, 1.5, [](const FrameworkProfile& f) { return f.matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.matrix_slowdown = v; }},
     {"attention_slowdown", 0.6, 1.6, [](const FrameworkProfile& f) { return f.attention_slowdown; }, [](FrameworkProfile& f, double v) { f.attention_slowdown = v; }},
@@ -45,6 +46,8 @@ constexpr std::array<FrameworkKnob, 17> framework_knobs{{
     {"fixed", 0.0, 0.1, [](const FrameworkProfile& f) { return f.fixed.si(); }, [](FrameworkProfile& f, double v) { f.fixed = Seconds::from_si(v); }, true},
     {"immature_matrix_slowdown", 1.0, 2.0, [](const FrameworkProfile& f) { return f.immature_matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.immature_matrix_slowdown = v; }},
     {"immature_attention_slowdown", 1.0, 3.5, [](const FrameworkProfile& f) { return f.immature_attention_slowdown; }, [](FrameworkProfile& f, double v) { f.immature_attention_slowdown = v; }},
+    {"convolution_slowdown", 0.8, 1.5, [](const FrameworkProfile& f) { return f.convolution_slowdown; }, [](FrameworkProfile& f, double v) { f.convolution_slowdown = v; }},
+    {"host_launch", 0.0, 3e-5, [](const FrameworkProfile& f) { return f.host_launch.si(); }, [](FrameworkProfile& f, double v) { f.host_launch = Seconds::from_si(v); }, true},
     {"host_partial_graphs", 0.0, 1.0, [](const FrameworkProfile& f) { return f.host_partial_graphs; }, [](FrameworkProfile& f, double v) { f.host_partial_graphs = v; }},
     {"expert_matrix_slowdown", 0.8, 2.0, [](const FrameworkProfile& f) { return f.expert_matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.expert_matrix_slowdown = v; }},
     {"expert_exchange_slowdown", 0.8, 2.0, [](const FrameworkProfile& f) { return f.expert_exchange_slowdown; }, [](FrameworkProfile& f, double v) { f.expert_exchange_slowdown = v; }},
@@ -145,12 +148,17 @@ class Fitter {
 
     void make_knobs() {
         std::map<std::pair<std::string, DataType>, std::vector<std::size_t>> by_device;
+        std::map<std::pair<std::string, DataType>, std::vector<std::size_t>> layered;
         std::map<std::string, std::vector<std::size_t>> of_device;
         std::map<std::string, std::vector<std::size_t>> by_framework;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             DataType type = rows_[i].variants.front().spec.precision;
             if (type == DataType::fp16) type = DataType::bf16;  // the same matrix units at the same rate
-            by_device[{rows_[i].cluster.device.name, type}].push_back(i);
+            if (rows_[i].variants.front().family) {
+                layered[{rows_[i].cluster.device.name, rows_[i].variants.front().spec.precision}].push_back(i);
+            } else {
+                by_device[{rows_[i].cluster.device.name, type}].push_back(i);
+            }
             of_device[rows_[i].cluster.device.name].push_back(i);
             by_framework[rows_[i].variants.front().framework.name].push_back(i);
         }
@@ -163,6 +171,7 @@ class Fitter {
             add_knob({key.first, "training_slowdown." + std::string(name_of(type)), value, 0.7, 2.2, 0}, affected,
                      [this, members, type](double v) { set_slowdown(members, type, v); });
         }
+        for (const auto& [key, members] : layered) add_convolution_knob(key.first, key.second, members);
         for (const auto& [name, members] : by_framework) {
             for (const FrameworkKnob& knob : framework_knobs) {
                 const double value = knob.get(rows_[members.front()].variants.front().framework);
@@ -178,6 +187,19 @@ class Fitter {
         }
     }
 
+    /// The device's factor on convolutions of a number format; networks without any are left aside.
+    void add_convolution_knob(const std::string& device, DataType type, const std::vector<std::size_t>& members) {
+        const Calibration& calibration = *rows_[members.front()].cluster.device.calibration;
+        const auto& products = calibration.training_slowdown[type];
+        const double value = calibration.convolution_slowdown[type].value_or(products.value_or(1.15));
+        add_knob({device, "convolution_slowdown." + std::string(name_of(type)), value, 0.6, 2.5, 0}, members,
+                 [this, members, type](double v) {
+                     auto changed = std::make_shared<Calibration>(*rows_[members.front()].cluster.device.calibration);
+                     changed->convolution_slowdown[type] = v;
+                     set_calibration(members, changed);
+                 });
+    }
+
     /// Of a framework's rows, those on which the constant acts.
     [[nodiscard]] std::vector<std::size_t> affected_by(std::string_view knob, const std::vector<std::size_t>& members) const {
         std::vector<std::size_t> affected;
@@ -186,6 +208,9 @@ class Fitter {
             const bool immature = run.framework.library_year - rows_[i].cluster.device.year < 2;
             const bool pipelined_gradients = !run.spec.parallelism.shards_parameters();
             const bool assumes_none = run.framework.immature_matrix_slowdown == 1.0 && run.framework.immature_attention_slowdown == 1.0;
+            const bool of_layers = knob == "convolution_slowdown" || knob == "host_launch";
+            if (of_layers && !run.family) continue;
+            if (run.family && (knob == "gradient_overlap" || knob == "contention")) continue;
             if (knob.starts_with("immature_") && (!immature || assumes_none)) continue;
             if (knob == "immature_attention_slowdown" && !run.spec.flash_attention) continue;
             if (knob == "attention_slowdown" && !run.spec.flash_attention) continue;
@@ -202,7 +227,7 @@ class Fitter {
     static bool acts_on_experts(std::string_view knob, const PreparedTraining& row) {
         const TrainingRun& run = row.variants.front();
         const TrainingSpec& spec = run.spec;
-        if (run.architecture.experts == 0) return false;
+        if (run.family || run.architecture.experts == 0) return false;
         const bool overlaps = spec.overlap.experts == std::optional(true);
         const bool waits = !spec.token_drop && spec.launch_graphs != LaunchGraphs::full_iteration;
         const bool plain = dispatcher_of(spec, row.cluster.fabric.domain, row.cluster.node.devices) == TokenDispatcher::all_to_all;
@@ -217,6 +242,11 @@ class Fitter {
         auto changed = std::make_shared<Calibration>(*rows_[members.front()].cluster.device.calibration);
         changed->training_slowdown[type] = value;
         if (type == DataType::bf16) changed->training_slowdown[DataType::fp16] = value;
+        set_calibration(members, changed);
+    }
+
+    /// Of every row on the members' device.
+    void set_calibration(const std::vector<std::size_t>& members, const std::shared_ptr<const Calibration>& changed) {
         const std::string device = rows_[members.front()].cluster.device.name;
         for (PreparedTraining& row : rows_) {
             if (row.cluster.device.name == device) row.cluster.device.calibration = changed;
@@ -284,7 +314,10 @@ Result<std::vector<std::string>> store_training_fit(const TrainingFit& fit, cons
     const auto file_of = [&](const std::string& path) -> Json* {
         auto place = files.find(path);
         if (place == files.end()) {
-            Result<Json> json = parse_json_file(path);
+            const std::string owner = std::filesystem::path(path).stem().string();
+            std::error_code ignored;
+            const bool is_new = path.find("calibration") != std::string::npos && !std::filesystem::exists(path, ignored);
+            Result<Json> json = is_new ? Result<Json>(Json{{"device", owner}}) : parse_json_file(path);
             if (!json) {
                 problems.insert(problems.end(), json.problems().begin(), json.problems().end());
                 return nullptr;
@@ -299,8 +332,9 @@ Result<std::vector<std::string>> store_training_fit(const TrainingFit& fit, cons
             if (Json* json = file_of(directory + "/models/frameworks/" + knob.owner + ".json")) (*json)[knob.name] = figure(knob);
         } else if (Json* json = file_of(directory + "/hardware/calibration/" + knob.owner + ".json")) {
             const std::string type = knob.name.substr(dot + 1);
-            (*json)["training"]["slowdown"][type] = std::round(knob.value * 1e4) / 1e4;
-            if (type == "bf16") (*json)["training"]["slowdown"]["fp16"] = std::round(knob.value * 1e4) / 1e4;
+            const bool convolutions = knob.name.starts_with("convolution_");
+            (*json)["training"][convolutions ? "convolution_slowdown" : "slowdown"][type] = std::round(knob.value * 1e4) / 1e4;
+            if (type == "bf16" && !convolutions) (*json)["training"]["slowdown"]["fp16"] = std::round(knob.value * 1e4) / 1e4;
             (*json)["training"]["source"] = fit_source;
         }
     }

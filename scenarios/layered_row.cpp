@@ -49,6 +49,7 @@ std::string layered_framework(const Row& row, const ModelFamily& family, const D
     if (pytorch && !mxnet && !is_diffusion(family)) {
         const bool container = row.says("framework", "release") || row.says("framework", "ngc") ||
                                row.says("framework", "nvidia") || row.says("framework", "1.6");
+        if (container && (row.says("framework", "20.06") || row.says("framework", "1.6"))) return "pytorch-ngc-2020";
         return container ? "pytorch-ngc" : "pytorch-ddp";
     }
     return reference_framework(family);

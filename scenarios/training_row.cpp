@@ -36,7 +36,7 @@ constexpr std::array<AcceleratorName, 24> accelerator_names{{
     {"h100", "nvl", "h100-nvl", "dgx-h100"},
     {"h100", "", "h100-sxm", "dgx-h100"},
     {"h800", "", "h800-sxm", "dgx-h100"},
-    {"l40s", "", "l40s", "dgx-a100"},
+    {"l40s", "", "l40s", "l40s-server"},
     {"tpu", "v3", "tpu-v3", ""},
     {"tpu", "v4", "tpu-v4", ""},
     {"tpu", "v5e", "tpu-v5e", ""},

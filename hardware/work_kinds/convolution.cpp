@@ -15,8 +15,12 @@ constexpr std::int64_t packed_channels = 32;
 constexpr double vector_bytes = 16.0;
 // Share of the fp32 vector peak that depthwise kernels reach: address arithmetic and loads beside one multiply-add for
 // each value; weight gradients also reduce over the whole batch. Fitted on published EfficientNet trainings, 2026-11.
-constexpr double depthwise_efficiency = 0.25;
-constexpr double depthwise_gradient_efficiency = 0.10;
+constexpr double depthwise_efficiency = 0.12;
+constexpr double depthwise_gradient_efficiency = 0.04;
+
+// Multiplications of a 3 x 3 convolution by 4 x 4 tiles for 2 x 2 outputs: 16 instead of 36 (Lavin & Gray,
+// arXiv 1509.09308).
+constexpr double winograd_share = 16.0 / 36.0;
 
 std::int64_t padded(std::int64_t channels, DataType type) {
     const auto grain = static_cast<std::int64_t>(vector_bytes / element_bytes(type));
@@ -44,6 +48,12 @@ double convolution_bytes(const Convolution& work) {
                           static_cast<double>(work.output_pixels()) * static_cast<double>(work.filters) +
                           static_cast<double>(work.weights());
     return values * element_bytes(work.type);
+}
+
+double least_multiplications(const Convolution& work) {
+    const bool plain = work.kernel_depth == 1 && work.kernel_height == 3 && work.kernel_width == 3 && work.stride == 1 &&
+                       work.stride_depth == 1 && work.groups == 1;
+    return plain && work.type == DataType::fp32 ? winograd_share : 1.0;
 }
 
 MatrixMultiply implicit_product(const Convolution& work) {
@@ -82,7 +92,10 @@ MatrixMultiply implicit_product(const Convolution& work) {
 double convolution_seconds(const Machine& matrix, const Machine& vector, const GemmParameters& parameters,
                            const Convolution& work) {
     if (work.is_depthwise()) return depthwise_seconds(vector, parameters, work);
-    return indexed_multiply_seconds(matrix, parameters, implicit_product(work), convolution_bytes(work));
+    MatrixMultiply product = implicit_product(work);
+    product.k = std::max<std::int64_t>(
+        1, static_cast<std::int64_t>(static_cast<double>(product.k) * least_multiplications(work)));
+    return indexed_multiply_seconds(matrix, parameters, product, convolution_bytes(work));
 }
 
 }  // namespace orrery

@@ -11,6 +11,9 @@ namespace orrery {
 /// Two per multiply-add; the same for all three passes.
 double convolution_flop(const Convolution& work);
 
+/// Multiplications over those of the definition: less than 1 for the 3 x 3 convolutions that fp32 libraries transform.
+double least_multiplications(const Convolution& work);
+
 /// Input, weights and output once each.
 double convolution_bytes(const Convolution& work);
 

@@ -83,3 +83,43 @@ TEST_CASE("a frozen operator has neither backward nor states", "[models][layered
     model.blocks.push_back({"block", 1, {one}, {}});
     CHECK(layered_totals(model).frozen_parameters == 12.0);
 }
+
+TEST_CASE("a diffusion transformer's arithmetic is six per parameter and token, and its attention", "[models][layered]") {
+    // Method: closed form, 6 P s + 12 L h s^2 without a mask (Chowdhery et al., arXiv 2204.02311, appendix B); modulation
+    // and text see fewer rows than tokens, so parameters are those of the blocks' token-wise products.
+    DiffusionTransformer model;
+    model.layers = 4;
+    model.hidden = 512;
+    model.heads = 8;
+    model.ffn = 2048;
+    PassShape shape;
+    shape.sequence = 4096;
+    const double tokens = 4096.0;
+    const double products = 4.0 * (4.0 * 512 * 512 + 2.0 * 512 * 2048);
+    const double attention = 12.0 * 4 * 512 * tokens * tokens;
+    const LayeredTotals totals = layered_totals(describe_family(model, shape));
+    CHECK(totals.useful_flop.si() == Approx(6.0 * products * tokens + attention).epsilon(0.01));
+}
+
+TEST_CASE("splitting a diffusion transformer splits its arithmetic and, by tensor, its parameters", "[models][layered]") {
+    // Method: halves, but for what every rank repeats (embeddings of time, the head).
+    DiffusionTransformer model;
+    PassShape whole;
+    whole.sequence = 8192;
+    PassShape halves = whole;
+    halves.context = 2;
+    const auto flop_of_pass = [&](const PassShape& shape) {
+        return layered_totals(describe_family(model, shape)).useful_flop.si();
+    };
+    CHECK(flop_of_pass(halves) / flop_of_pass(whole) == Approx(0.5).epsilon(0.01));
+    halves = whole;
+    halves.tensor = 2;
+    CHECK(flop_of_pass(halves) / flop_of_pass(whole) == Approx(0.5).epsilon(0.02));
+}
+
+TEST_CASE("Stable Diffusion's frozen text encoder has no gradients", "[models][layered]") {
+    // Method: the frozen parameters are those of the text tower: 23 layers of 12 h^2 + 13 h and two tables.
+    const LayeredTotals totals = layered_totals(describe_family(LatentUNet{}, PassShape{}));
+    const double h = 1024.0;
+    CHECK(totals.frozen_parameters == Approx(23.0 * (12.0 * h * h + 13.0 * h) + (49408.0 + 77.0) * h));
+}
