@@ -127,7 +127,7 @@ void read_training(const Json& json, const std::string& pointer, Calibration& ca
     const auto found = json.find("training");
     const std::string place = pointer_to(pointer, "training");
     if (found == json.end() || !expect_object(*found, place, problems)) return;
-    refuse_unknown_keys(*found, place, {"slowdown", "convolution_slowdown", "attention_efficiency", "source"}, problems);
+    refuse_unknown_keys(*found, place, {"slowdown", "convolution_slowdown", "convolution_source", "attention_efficiency", "source"}, problems);
     read_slowdowns(*found, place, "slowdown", calibration.training_slowdown, problems);
     read_slowdowns(*found, place, "convolution_slowdown", calibration.convolution_slowdown, problems);
     if (const auto value = found->find("attention_efficiency"); value != found->end()) {

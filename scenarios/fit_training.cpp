@@ -335,7 +335,7 @@ Result<std::vector<std::string>> store_training_fit(const TrainingFit& fit, cons
             const bool convolutions = knob.name.starts_with("convolution_");
             (*json)["training"][convolutions ? "convolution_slowdown" : "slowdown"][type] = std::round(knob.value * 1e4) / 1e4;
             if (type == "bf16" && !convolutions) (*json)["training"]["slowdown"]["fp16"] = std::round(knob.value * 1e4) / 1e4;
-            (*json)["training"]["source"] = fit_source;
+            (*json)["training"][convolutions ? "convolution_source" : "source"] = fit_source;
         }
     }
     if (!problems.empty()) return problems;

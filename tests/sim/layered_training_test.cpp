@@ -75,6 +75,6 @@ TEST_CASE("an answer about images counts images", "[sim][layered]") {
     CHECK_FALSE(answer->has_tokens);
     CHECK(answer->tokens_per_s == Approx(512.0 / (answer->outcome.step / 1.0_s)));
     CHECK(answer->parameters == Approx(25557032));
-    CHECK(answer->memory.activations > 4.0_GB);   // 64 images at about 90 MB each
-    CHECK(answer->memory.activations < 12.0_GB);
+    CHECK(answer->memory.activations > 2.0_GB);  // 11.1e6 values leave the convolutions of an image, kept about twice
+    CHECK(answer->memory.activations < 6.0_GB);
 }
