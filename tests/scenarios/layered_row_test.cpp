@@ -11,9 +11,9 @@ namespace {
 
 /// NVIDIA DeepLearningExamples, MXNet ResNet-50 v1.5, README, table of DGX A100 (8x A100 80GB), mixed precision.
 Json resnet_row() {
-    return Json::parse(R"({"id": "a", "source_id": "s", "kind": "cnn", "model": "resnet50",
+    return Json::parse(R"json({"id": "a", "source_id": "s", "kind": "cnn", "model": "resnet50",
         "accelerator": "A100-SXM-80GB", "n_accel": 8, "accel_per_node": 8, "framework": "MXNet",
-        "precision": "mixed (fp16 AMP)", "global_batch": 4096, "micro_batch": 512, "samples_per_s": 26674.0})");
+        "precision": "mixed (fp16 AMP)", "global_batch": 4096, "micro_batch": 512, "samples_per_s": 26674.0})json");
 }
 
 PreparedTraining prepared(const Json& row) {
@@ -75,10 +75,10 @@ TEST_CASE("what a layered row leaves out is filled by the documented rules", "[s
 
 TEST_CASE("a logged rate below the run's own average is one device's", "[scenarios][layered]") {
     // Method: MLPerf Training v4.0, eight H100, RetinaNet: 289.9 logged, 4 epochs of 1,170,301 images in 35.46 minutes.
-    const Json row = Json::parse(R"({"kind": "cnn", "model": "retinanet-resnext50", "accelerator": "NVIDIA H100-SXM5-80GB",
+    const Json row = Json::parse(R"json({"kind": "cnn", "model": "retinanet-resnext50", "accelerator": "NVIDIA H100-SXM5-80GB",
         "n_accel": 8, "framework": "PyTorch NVIDIA Release 24.04", "global_batch": 256, "samples_per_s": 289.9,
         "time_to_train_min": 35.46, "measured_extra": {"final_epoch_num": [4, 4, 4],
-        "throughput_source": "tracked_stats.throughput (median)"}})");
+        "throughput_source": "tracked_stats.throughput (median)"}})json");
     CHECK(prepared(row).measured_step_s == Approx(256.0 / (8 * 289.9)));
     CHECK(prepared(row).note.find("one device's") != std::string::npos);
 }
