@@ -29,7 +29,19 @@ struct TrainingFit {
 /// Coordinate descent on the mean of min(|ln(predicted / measured)|, 0.6), each row weighted by 1 / sqrt(rows of its
 /// source), with a weak pull of multipliers towards where they began. Constants of devices and frameworks that have no
 /// row stay. `progress` hears of each round. Deterministic.
-Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::function<void(const std::string&)>& progress);
+using TrainingProgress = std::function<void(const std::string&)>;
+Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const TrainingProgress& progress);
+
+/// The rows of one source beside what a fit to all the others predicts for them.
+struct LeftOutSource {
+    std::string source;
+    std::vector<Comparison> rows;
+};
+
+/// What somebody gets whose device or framework nobody calibrated: for each source, all constants are fitted anew, from
+/// neutral values, on the other sources' rows. Nothing is stored.
+Result<std::vector<LeftOutSource>> leave_one_source_out(const std::vector<std::string>& tables,
+                                                        const TrainingProgress& progress);
 
 /// Writes the fitted constants into hardware/calibration/ and models/frameworks/ under `directory`, each with its source;
 /// other content of the files stays. Names of the files written.

@@ -335,6 +335,25 @@ Result<std::vector<Json>> read_json_lines(const std::string& file) {
     return rows;
 }
 
+Result<std::vector<PreparedTraining>> prepare_trainings(const std::vector<std::string>& tables) {
+    CatalogCache catalog;
+    std::vector<PreparedTraining> rows;
+    for (const std::string& table : tables) {
+        const Result<std::vector<Json>> lines = read_json_lines(table);
+        if (!lines) return lines.problems();
+        for (const Json& line : *lines) {
+            if (!is_training_row(line)) continue;
+            Result<PreparedTraining> row = prepare_training(line, catalog);
+            if (row) rows.push_back(std::move(row).value());
+        }
+    }
+    if (rows.empty()) {
+        return Problem{tables.empty() ? "the list of tables" : tables.front(), "holds no whole training row",
+                       "see the README for the fields of training tables"};
+    }
+    return rows;
+}
+
 bool is_training_row(const Json& row) { return row.is_object() && row.contains("n_accel") && row.contains("kind"); }
 
 }  // namespace orrery

@@ -53,6 +53,9 @@ Result<double> predict_step(const PreparedTraining& prepared);
 /// One JSON Lines table: every row parsed, or every line that is not JSON.
 Result<std::vector<Json>> read_json_lines(const std::string& file);
 
+/// All rows of the tables that can be prepared; a problem where a table cannot be read or there is no such row.
+Result<std::vector<PreparedTraining>> prepare_trainings(const std::vector<std::string>& tables);
+
 /// True for rows of training tables.
 bool is_training_row(const Json& row);
 

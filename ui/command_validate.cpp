@@ -1,6 +1,8 @@
 // Draws a validation report: each source's errors, the worst rows, and what was left out and why.
 #include "ui/command_validate.hpp"
 
+#include "scenarios/ablation.hpp"
+#include "scenarios/fit_training.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/validate.hpp"
 
@@ -8,6 +10,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
 
 namespace orrery {
 namespace {
@@ -86,9 +90,48 @@ std::string validation_text(const ValidationReport& report) {
     return text;
 }
 
+ExitStatus run_leave_one_out(const ValidateOptions& options) {
+    const auto left_out = leave_one_source_out(options.tables, [](const std::string& done) { print_note(done); });
+    if (!left_out) return print_problems(left_out.problems());
+    std::string text = fmt::format("{:<{}} {:>6} {:>9} {:>7} {:>8} {:>7} {:>7}\n", "fitted without, then predicted",
+                                   source_width, "rows", "predicted", "mean", "median", "p90", "bias");
+    std::vector<Comparison> all;
+    for (const LeftOutSource& one : *left_out) {
+        text += statistics_line(shortened(one.source), one.rows.size(), one.rows);
+        all.insert(all.end(), one.rows.begin(), one.rows.end());
+    }
+    return print_answer(text + statistics_line("\nall", all.size(), all));
+}
+
+ExitStatus run_ablation(const ValidateOptions& options) {
+    const auto rows = prepare_trainings(options.tables);
+    if (!rows) return print_problems(rows.problems());
+    const std::vector<AblatedErrors> all = ablate(*rows);
+    std::set<std::string> sources;
+    for (const PreparedTraining& row : *rows) sources.insert(row.source);
+    std::string text = fmt::format("{:<36} {:>7} {:>8} {:>7} {:>7}", "removed", "mean", "median", "p90", "bias");
+    for (const std::string& source : sources) text += fmt::format(" {:>12}", source.substr(0, 12));
+    text += '\n';
+    for (const AblatedErrors& one : all) {
+        const ErrorStatistics s = error_statistics(one.rows);
+        text += fmt::format("{:<36} {:>7.1f} {:>8.1f} {:>7.1f} {:>+7.1f}", one.removed, 100 * s.mape, 100 * s.median_ape,
+                            100 * s.p90_ape, 100 * s.bias);
+        for (const std::string& source : sources) {
+            std::vector<Comparison> own;
+            std::copy_if(one.rows.begin(), one.rows.end(), std::back_inserter(own),
+                         [&](const Comparison& row) { return row.source == source; });
+            text += fmt::format(" {:>12.1f}", 100 * error_statistics(own).mape);
+        }
+        text += '\n';
+    }
+    return print_answer(text);
+}
+
 }  // namespace
 
 ExitStatus run_validate(const ValidateOptions& options) {
+    if (options.leave_one_source_out) return run_leave_one_out(options);
+    if (options.ablate) return run_ablation(options);
     if (!options.json.empty()) {
         const Problems problems = output_problems(options.json);
         if (!problems.empty()) return print_problems(problems);

@@ -13,6 +13,8 @@ struct ValidateOptions {
     std::vector<std::string> tables;
     std::string json;                   // file for the report, "-": standard output instead of the text
     std::optional<double> max_mape;     // percent; above it the answer is no
+    bool leave_one_source_out = false;  // trainings: refit without each source, and predict it
+    bool ablate = false;                // trainings: predict without each effect of the model
 };
 
 ExitStatus run_validate(const ValidateOptions& options);

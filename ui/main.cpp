@@ -108,6 +108,9 @@ Action declare_validate(CLI::App& app) {
     declare_json(app, options->json);
     app.add_option("--max-mape", options->max_mape, "Status 1 if the mean error is above this many percent")
         ->type_name("PERCENT");
+    app.add_flag("--leave-one-source-out", options->leave_one_source_out,
+                 "Trainings: fit all constants anew without each source, then predict it (a minute)");
+    app.add_flag("--ablate", options->ablate, "Trainings: predict without each effect of the model, nothing refitted");
     return [options] { return run_validate(*options); };
 }
 

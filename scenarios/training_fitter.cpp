@@ -1,0 +1,274 @@
+// Coordinate descent on published trainings, whole or with one source left out.
+#include "scenarios/training_fitter.hpp"
+
+#include "scenarios/framework_knobs.hpp"
+#include "sim/price_experts.hpp"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+
+namespace orrery {
+namespace {
+
+constexpr double loss_cap = 0.6;          // of one row's |ln(predicted / measured)|: outliers do not steer
+constexpr double prior_pull = 0.02;       // per e-fold of a constant, a twentieth of a typical row's weight
+constexpr std::size_t rows_per_constant = 20;  // fewer rows cannot tell a framework's constants apart
+constexpr double soft_row_weight = 0.25;  // rows of which something had to be guessed
+constexpr int rounds_max = 30;
+constexpr double slowdown_neutral = 1.15;  // of a device in training against its isolated kernels
+// Biases, dropouts, casts and transposes as kernels of their own double what a layer launches.
+constexpr double unfused_launches = 2.0;
+constexpr std::string_view slowdown_name = "training_slowdown.";
+
+/// Whether a constant of mixtures acts on a row.
+bool acts_on_experts(std::string_view knob, const PreparedTraining& row) {
+    const TrainingRun& run = row.variants.front();
+    const TrainingSpec& spec = run.spec;
+    if (run.architecture.experts == 0) return false;
+    const bool overlaps = spec.overlap.experts == std::optional(true);
+    const bool waits = !spec.token_drop && spec.launch_graphs != LaunchGraphs::full_iteration;
+    const TokenDispatcher dispatcher = dispatcher_of(spec, row.cluster.fabric.domain, row.cluster.node.devices);
+    const bool plain = dispatcher == TokenDispatcher::all_to_all;
+    if (knob == "expert_exchange_slowdown") return spec.parallelism.expert > 1;
+    if (knob == "expert_exposed_overlapped") return overlaps && spec.parallelism.expert > 1;
+    if (knob == "expert_host_wait") return waits && spec.launch_graphs == LaunchGraphs::none;
+    if (knob == "expert_host_floor")
+        return waits && (plain || (overlaps && spec.launch_graphs == LaunchGraphs::none));
+    return spec.launch_graphs != LaunchGraphs::full_iteration;
+}
+
+/// Whether a constant of its framework acts on a row.
+bool acts_on(std::string_view knob, const PreparedTraining& row) {
+    const TrainingRun& run = row.variants.front();
+    const FrameworkProfile& framework = run.framework;
+    const bool immature = framework.library_year - row.cluster.device.year < 2;
+    const bool assumes_none =
+        framework.immature_matrix_slowdown == 1.0 && framework.immature_attention_slowdown == 1.0;
+    if (knob.starts_with("immature_") && (!immature || assumes_none)) return false;
+    if (knob == "immature_attention_slowdown" || knob == "attention_slowdown") return run.spec.flash_attention;
+    if (knob == "tensor_exposed") return run.spec.parallelism.tensor > 1;
+    if (knob == "contention") return run.spec.parallelism.shards_parameters();
+    if (knob == "host_partial_graphs") return run.spec.launch_graphs == LaunchGraphs::partial;
+    if (knob.starts_with("expert_")) return acts_on_experts(knob, row);
+    return true;
+}
+
+}  // namespace
+
+TrainingFitter::TrainingFitter(std::vector<PreparedTraining> rows, std::string left_out, Progress progress)
+    : rows_(std::move(rows)), left_out_(std::move(left_out)), progress_(std::move(progress)) {
+    std::map<std::string, std::size_t> of_source;
+    for (const PreparedTraining& row : rows_) ++of_source[row.source];
+    double sum = 0.0;
+    for (const PreparedTraining& row : rows_) {
+        const double whole = row.note.empty() ? 1.0 : soft_row_weight;
+        const double weight = whole / std::sqrt(static_cast<double>(of_source[row.source]));
+        weights_.push_back(!left_out_.empty() && row.source == left_out_ ? 0.0 : weight);
+        sum += weights_.back();
+    }
+    for (double& weight : weights_) weight /= std::max(sum, 1e-30);
+    predicted_.resize(rows_.size());
+    make_device_knobs();
+    make_framework_knobs();
+}
+
+TrainingFit TrainingFitter::fit() {
+    if (!left_out_.empty()) begin_neutral();
+    predict_all();
+    TrainingFit result;
+    result.before = error_statistics(comparisons(false));
+    double step = 0.10;
+    double best = loss();
+    for (int round = 0; round < rounds_max; ++round) {
+        const double before = best;
+        for (Knob& knob : knobs_) {
+            if (knob.told) best = improve(knob, step, best);
+        }
+        progress_("round " + std::to_string(round + 1) + ": loss " + std::to_string(best));
+        if (before - best < 3e-4) step /= 2.0;
+        if (step < 0.005) break;
+    }
+    if (!left_out_.empty()) {
+        borrow_from_kin();
+        predict_all();
+    }
+    for (const Knob& knob : knobs_) result.knobs.push_back(knob.constant);
+    result.after = error_statistics(comparisons(false));
+    return result;
+}
+
+std::vector<Comparison> TrainingFitter::comparisons(bool left_out) const {
+    std::vector<Comparison> all;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        const PreparedTraining& row = rows_[i];
+        if (!predicted_[i] || (weights_[i] == 0.0) != left_out) continue;
+        all.push_back({row.id, row.source, "step_time_s", row.measured_step_s, *predicted_[i], row.note});
+    }
+    return all;
+}
+
+void TrainingFitter::predict(const std::vector<std::size_t>& which) {
+    tbb::parallel_for(std::size_t{0}, which.size(), [&](std::size_t i) {
+        const Result<double> step = predict_step(rows_[which[i]]);
+        predicted_[which[i]] = step ? std::optional(*step) : std::nullopt;
+    });
+}
+
+void TrainingFitter::predict_all() {
+    std::vector<std::size_t> all(rows_.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    predict(all);
+}
+
+double TrainingFitter::loss() const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        if (!predicted_[i]) continue;
+        sum += weights_[i] * std::min(std::abs(std::log(*predicted_[i] / rows_[i].measured_step_s)), loss_cap);
+    }
+    for (const Knob& knob : knobs_) {
+        const double value = knob.constant.value;
+        if (knob.began > 0.0 && value > 0.0) sum += prior_pull * weight_of(knob) * std::abs(std::log(value / knob.began));
+    }
+    return sum;
+}
+
+double TrainingFitter::weight_of(const Knob& knob) const {
+    double sum = 0.0;
+    for (const std::size_t row : knob.acts_on) sum += weights_[row];
+    return sum;
+}
+
+std::size_t TrainingFitter::counting(const std::vector<std::size_t>& rows) const {
+    return static_cast<std::size_t>(
+        std::count_if(rows.begin(), rows.end(), [&](std::size_t row) { return weights_[row] > 0.0; }));
+}
+
+void TrainingFitter::make_device_knobs() {
+    std::map<std::pair<std::string, DataType>, std::vector<std::size_t>> by_type;
+    std::map<std::string, std::vector<std::size_t>> by_device;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        DataType type = rows_[i].variants.front().spec.precision;
+        if (type == DataType::fp16) type = DataType::bf16;  // the same matrix units at the same rate
+        by_type[{rows_[i].cluster.device.name, type}].push_back(i);
+        by_device[rows_[i].cluster.device.name].push_back(i);
+    }
+    for (const auto& [key, members] : by_type) {
+        const auto& [device, type] = key;
+        const Calibration& calibration = *rows_[members.front()].cluster.device.calibration;
+        const double value = calibration.training_slowdown[type].value_or(slowdown_neutral);
+        // Head and router stay 16 bit in 8- and 4-bit trainings.
+        const std::vector<std::size_t>& affected = type == DataType::bf16 ? by_device[device] : members;
+        Knob knob;
+        knob.constant = {device, std::string(slowdown_name) + std::string(name_of(type)), value, 0.7, 2.2, affected.size()};
+        knob.began = value;
+        knob.told = counting(members) > 0;
+        knob.acts_on = affected;
+        knob.apply = [this, name = device, kind = type](double v) { set_slowdown(name, kind, v); };
+        knobs_.push_back(std::move(knob));
+    }
+}
+
+void TrainingFitter::make_framework_knobs() {
+    std::map<std::string, std::vector<std::size_t>> by_framework;
+    for (std::size_t i = 0; i < rows_.size(); ++i) by_framework[rows_[i].variants.front().framework.name].push_back(i);
+    for (const auto& [name, members] : by_framework) {
+        for (const FrameworkKnob& one : framework_knobs()) {
+            const double value = one.get(rows_[members.front()].variants.front().framework);
+            if (value == 0.0) continue;  // a zero says that the framework does not do this at all
+            Knob knob;
+            for (const std::size_t row : members) {
+                if (acts_on(one.name, rows_[row])) knob.acts_on.push_back(row);
+            }
+            if (knob.acts_on.empty()) continue;
+            knob.told = counting(knob.acts_on) >= rows_per_constant;
+            if (!knob.told && left_out_.empty()) continue;
+            knob.constant = {name, std::string(one.name), value, one.min, one.max, knob.acts_on.size()};
+            knob.began = value;
+            knob.apply = [this, rows = members, &one](double v) {
+                for (const std::size_t row : rows) {
+                    for (TrainingRun& run : rows_[row].variants) one.set(run.framework, v);
+                }
+            };
+            knobs_.push_back(std::move(knob));
+        }
+    }
+}
+
+// Nothing that was fitted with the source that is left out may remain.
+void TrainingFitter::begin_neutral() {
+    for (Knob& knob : knobs_) {
+        double neutral = slowdown_neutral;
+        for (const FrameworkKnob& one : framework_knobs()) {
+            if (one.name != knob.constant.name) continue;
+            neutral = one.neutral;
+            const TrainingRun& run = rows_[knob.acts_on.front()].variants.front();
+            if (one.name.starts_with("host_f") || one.name.starts_with("host_b")) {
+                neutral *= run.framework.fused_kernels ? 1.0 : unfused_launches;
+            }
+        }
+        knob.constant.value = knob.began = neutral;
+        knob.apply(neutral);
+    }
+}
+
+// A device without a run gets the geometric mean of its peers; a framework without one keeps what is neutral.
+void TrainingFitter::borrow_from_kin() {
+    for (Knob& knob : knobs_) {
+        if (knob.told || !knob.constant.name.starts_with(slowdown_name)) continue;
+        double logs = 0.0;
+        int peers = 0;
+        for (const Knob& other : knobs_) {
+            if (!other.told || other.constant.name != knob.constant.name) continue;
+            logs += std::log(other.constant.value);
+            ++peers;
+        }
+        if (peers == 0) continue;
+        knob.constant.value = std::exp(logs / peers);
+        knob.apply(knob.constant.value);
+    }
+}
+
+void TrainingFitter::set_slowdown(const std::string& device, DataType type, double value) {
+    std::shared_ptr<Calibration> changed;
+    for (PreparedTraining& row : rows_) {
+        if (row.cluster.device.name != device) continue;
+        if (!changed) {
+            changed = std::make_shared<Calibration>(*row.cluster.device.calibration);
+            changed->training_slowdown[type] = value;
+            if (type == DataType::bf16) changed->training_slowdown[DataType::fp16] = value;
+        }
+        row.cluster.device.calibration = changed;
+    }
+}
+
+/// Tries a step up and down from where the constant stands; keeps what helps.
+double TrainingFitter::improve(Knob& knob, double step, double best) {
+    for (const double factor : {1.0 + step, 1.0 / (1.0 + step)}) {
+        for (int leap = 0; leap < 8; ++leap) {
+            const double old_value = knob.constant.value;
+            const double value = std::clamp(old_value * factor, knob.constant.min, knob.constant.max);
+            if (value == old_value) break;
+            const std::vector<std::optional<double>> saved = predicted_;
+            knob.constant.value = value;
+            knob.apply(value);
+            predict(knob.acts_on);
+            const double now = loss();
+            if (now < best - 1e-7) {
+                best = now;
+                continue;
+            }
+            knob.constant.value = old_value;
+            knob.apply(old_value);
+            predicted_ = saved;
+            break;
+        }
+    }
+    return best;
+}
+
+}  // namespace orrery
