@@ -147,7 +147,7 @@ FitResult fit_least_squares(const Residuals& residuals, const std::vector<FitPar
         Point point = descend(problem, point_at(problem, std::move(unit)), options.iterations);
         if (point.cost < best.cost) best = std::move(point);
     }
-    best = search_coordinates(problem, std::move(best));
+    if (options.search_coordinates) best = search_coordinates(problem, std::move(best));
     return {problem.to_parameters(best.unit), best.cost};
 }
 

@@ -20,6 +20,7 @@ struct FitOptions {
     int starts = 8;           // the given one, and random ones within the bounds
     int iterations = 40;      // of Levenberg-Marquardt per start
     double soft = 0.1;        // residuals beyond this count linearly (soft-L1)
+    bool search_coordinates = true;  // in the end: for models that are only piecewise smooth
 };
 
 struct FitResult {

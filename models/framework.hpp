@@ -15,6 +15,7 @@ struct FrameworkProfile {
     std::string title;
     bool fused_kernels = true;              // one kernel per norm, activation, residual; false: 2021's eager pieces
     bool interleaves_gradient_accumulation = true;  // weight gradients are added into fp32 by the product itself
+    double accumulation_bytes = 0.0;        // per weight and micro-batch, of adding gradients up by kernels of their own
     double streaming_efficiency = 0.65;     // share of memory bandwidth of norms, activations, residuals
     double matrix_slowdown = 1.0;           // on matrix products, over the device's own training slowdown
     double attention_slowdown = 1.0;
@@ -57,6 +58,8 @@ struct FrameworkProfile {
             field("fused_kernels", &F::fused_kernels, any_value, "Norms, activations and residuals are one kernel each."),
             field("interleaves_gradient_accumulation", &F::interleaves_gradient_accumulation, any_value,
                   "Weight-gradient products add into fp32 (8 bytes an element instead of 2)."),
+            field("accumulation_bytes", &F::accumulation_bytes, non_negative,
+                  "Bytes moved per weight and micro-batch where kernels of their own add gradients up; 0: fused or none."),
             field("streaming_efficiency", &F::streaming_efficiency, fraction, "Share of memory bandwidth of streaming kernels."),
             field("matrix_slowdown", &F::matrix_slowdown, positive, "Factor on matrix products."),
             field("attention_slowdown", &F::attention_slowdown, positive, "Factor on fused attention."),

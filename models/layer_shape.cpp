@@ -60,6 +60,7 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.wide_type = narrow ? DataType::bf16 : spec.precision;
     s.element_bytes = element_bytes(s.wide_type);
     s.gradient_element_bytes = framework.interleaves_gradient_accumulation ? 8.0 : s.element_bytes;
+    if (spec.micro_batches() > 1) s.accumulation_bytes = framework.accumulation_bytes;
     s.cast_bytes = cast_bytes_per_element(spec.precision);
     return s;
 }

@@ -44,6 +44,7 @@ struct LayerShape {
     DataType matrix_type = DataType::bf16;
     DataType wide_type = DataType::bf16;  // of what 8- and 4-bit training keeps wide: attention, head, router
     double gradient_element_bytes = 2.0;  // of a weight gradient as its product writes it
+    double accumulation_bytes = 0.0;      // per weight and micro-batch, where gradients are added up apart
     double cast_bytes = 0.0;              // moved per element that is cast to 8 or 4 bit; 0: no casts
 
     /// Whether attention sees whole sequences and fewer heads while it runs.

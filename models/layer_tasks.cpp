@@ -359,6 +359,11 @@ LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int6
         piece.backward.push_back(compute_task(
             names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes}, OperatorClass::matrix));
         piece.backward.back().is_weight_gradient = true;
+        if (s.accumulation_bytes > 0.0) {
+            const double weights = static_cast<double>(n) * static_cast<double>(k);
+            piece.backward.push_back(streaming_task("gradient accumulation", s.accumulation_bytes * weights, 1));
+            piece.backward.back().is_weight_gradient = true;
+        }
     } else if (!wide) {
         add_adapter(s, m, n, k, piece);
     }

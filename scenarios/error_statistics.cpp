@@ -27,4 +27,14 @@ ErrorStatistics error_statistics(const std::vector<Comparison>& comparisons) {
     return statistics;
 }
 
+Coverage coverage(const std::vector<Comparison>& comparisons) {
+    Coverage found;
+    for (const Comparison& one : comparisons) {
+        if (!one.has_interval()) continue;
+        ++found.stated;
+        if (one.is_inside()) ++found.inside;
+    }
+    return found;
+}
+
 }  // namespace orrery

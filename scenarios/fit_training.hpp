@@ -26,9 +26,9 @@ struct TrainingFit {
     ErrorStatistics after;
 };
 
-/// Coordinate descent on the mean of min(|ln(predicted / measured)|, 0.6), each row weighted by 1 / sqrt(rows of its
-/// source), with a weak pull of multipliers towards where they began. Constants of devices and frameworks that have no
-/// row stay. `progress` hears of each round. Deterministic.
+/// Levenberg-Marquardt on ln(predicted / measured), soft-L1 beyond 3 % and capped at 0.6, each row weighted by
+/// 1 / sqrt(rows of its source), with a weak pull towards where constants began. Constants of devices and frameworks
+/// that have no row stay. `progress` hears of each stage. Deterministic.
 using TrainingProgress = std::function<void(const std::string&)>;
 Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const TrainingProgress& progress);
 

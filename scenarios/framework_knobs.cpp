@@ -9,7 +9,7 @@ namespace {
 using Framework = FrameworkProfile;
 
 // Neutral host times: about 30 launches forward and 45 backward in a fused eager layer.
-constexpr std::array<FrameworkKnob, 17> knobs{{
+constexpr std::array<FrameworkKnob, 19> knobs{{
     {"streaming_efficiency", 0.4, 0.95, 0.7,
      [](const Framework& f) { return f.streaming_efficiency; },
      [](Framework& f, double v) { f.streaming_efficiency = v; }},
@@ -25,6 +25,10 @@ constexpr std::array<FrameworkKnob, 17> knobs{{
     {"host_backward", 0.0, 3e-3, 0.45e-3,
      [](const Framework& f) { return f.host_backward.si(); },
      [](Framework& f, double v) { f.host_backward = Seconds::from_si(v); }, true},
+    {"host_tensor_parallel", 0.0, 1e-3, 0.05e-3, [](const Framework& f) { return f.host_tensor_parallel.si(); },
+     [](Framework& f, double v) { f.host_tensor_parallel = Seconds::from_si(v); }, true},
+    {"cross_entropy_bytes", 8.0, 70.0, 30.0, [](const Framework& f) { return f.cross_entropy_bytes; },
+     [](Framework& f, double v) { f.cross_entropy_bytes = v; }},
     {"tensor_exposed", 0.0, 1.0, 0.5,
      [](const Framework& f) { return f.tensor_exposed; },
      [](Framework& f, double v) { f.tensor_exposed = v; }},

@@ -1,6 +1,8 @@
-// Coordinate descent on published trainings, whole or with one source left out.
+// The fit on published trainings, whole or with one source left out.
 #include "scenarios/training_fitter.hpp"
 
+#include "hardware/rng.hpp"
+#include "kernels/least_squares.hpp"
 #include "scenarios/framework_knobs.hpp"
 #include "sim/price_experts.hpp"
 
@@ -14,11 +16,12 @@
 namespace orrery {
 namespace {
 
-constexpr double loss_cap = 0.6;          // of one row's |ln(predicted / measured)|: outliers do not steer
-constexpr double prior_pull = 0.02;       // per e-fold of a constant, a twentieth of a typical row's weight
+constexpr double error_cap = 0.6;         // of one row's |ln(predicted / measured)|: outliers do not steer
+constexpr double soft_error = 0.03;       // errors beyond this count linearly
+constexpr double prior_pull = 0.003;       // per e-fold of a constant, of a typical row's weight
 constexpr std::size_t rows_per_constant = 20;  // fewer rows cannot tell a framework's constants apart
 constexpr double soft_row_weight = 0.25;  // rows of which something had to be guessed
-constexpr int rounds_max = 30;
+constexpr int iterations_max = 20;
 constexpr double slowdown_neutral = 1.15;  // of a device in training against its isolated kernels
 // Biases, dropouts, casts and transposes as kernels of their own double what a layer launches.
 constexpr double unfused_launches = 2.0;
@@ -50,7 +53,7 @@ bool acts_on(std::string_view knob, const PreparedTraining& row) {
         framework.immature_matrix_slowdown == 1.0 && framework.immature_attention_slowdown == 1.0;
     if (knob.starts_with("immature_") && (!immature || assumes_none)) return false;
     if (knob == "immature_attention_slowdown" || knob == "attention_slowdown") return run.spec.flash_attention;
-    if (knob == "tensor_exposed") return run.spec.parallelism.tensor > 1;
+    if (knob == "tensor_exposed" || knob == "host_tensor_parallel") return run.spec.parallelism.tensor > 1;
     if (knob == "contention") return run.spec.parallelism.shards_parameters();
     if (knob == "host_partial_graphs") return run.spec.launch_graphs == LaunchGraphs::partial;
     if (knob.starts_with("expert_")) return acts_on_experts(knob, row);
@@ -81,17 +84,7 @@ TrainingFit TrainingFitter::fit() {
     predict_all();
     TrainingFit result;
     result.before = error_statistics(comparisons(false));
-    double step = 0.10;
-    double best = loss();
-    for (int round = 0; round < rounds_max; ++round) {
-        const double before = best;
-        for (Knob& knob : knobs_) {
-            if (knob.told) best = improve(knob, step, best);
-        }
-        progress_("round " + std::to_string(round + 1) + ": loss " + std::to_string(best));
-        if (before - best < 3e-4) step /= 2.0;
-        if (step < 0.005) break;
-    }
+    descend();
     if (!left_out_.empty()) {
         borrow_from_kin();
         predict_all();
@@ -124,17 +117,63 @@ void TrainingFitter::predict_all() {
     predict(all);
 }
 
-double TrainingFitter::loss() const {
-    double sum = 0.0;
+void TrainingFitter::descend() {
+    std::vector<FitParameter> parameters;
+    for (const Knob& knob : knobs_) {
+        if (!knob.told) continue;
+        const TrainingKnob& c = knob.constant;
+        parameters.push_back({c.value, c.min, c.max, c.min > 0.0});
+    }
+    if (parameters.empty()) return;
+    const Residuals residuals = [&](const std::vector<double>& values, std::vector<double>& out) {
+        move_to(values);
+        write_residuals(out);
+    };
+    FitOptions options;
+    options.starts = 1;
+    options.iterations = iterations_max;
+    options.soft = soft_error;
+    options.search_coordinates = false;
+    Rng unused(1);  // one start, which is where the constants stand
+    const FitResult fit = fit_least_squares(residuals, parameters, options, unused);
+    move_to(fit.parameters);
+    progress_("fitted " + std::to_string(parameters.size()) + " constants");
+}
+
+// Only rows that a changed constant acts on are predicted anew.
+void TrainingFitter::move_to(const std::vector<double>& values) {
+    std::vector<bool> touched(rows_.size(), false);
+    std::size_t next = 0;
+    for (Knob& knob : knobs_) {
+        if (!knob.told) continue;
+        const double value = values[next++];
+        if (value == knob.constant.value) continue;
+        knob.constant.value = value;
+        knob.apply(value);
+        for (const std::size_t row : knob.acts_on) touched[row] = touched[row] || weights_[row] > 0.0;
+    }
+    std::vector<std::size_t> which;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
-        if (!predicted_[i]) continue;
-        sum += weights_[i] * std::min(std::abs(std::log(*predicted_[i] / rows_[i].measured_step_s)), loss_cap);
+        if (touched[i]) which.push_back(i);
+    }
+    predict(which);
+}
+
+// One residual a row, in units of a row of mean weight, and one a constant: its pull back to where it began.
+void TrainingFitter::write_residuals(std::vector<double>& residuals) const {
+    residuals.clear();
+    const auto rows = static_cast<double>(rows_.size());
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        if (weights_[i] == 0.0) continue;
+        const double error = predicted_[i] ? std::log(*predicted_[i] / rows_[i].measured_step_s) : 0.0;
+        residuals.push_back(weights_[i] * rows * std::clamp(error, -error_cap, error_cap));
     }
     for (const Knob& knob : knobs_) {
+        if (!knob.told) continue;
         const double value = knob.constant.value;
-        if (knob.began > 0.0 && value > 0.0) sum += prior_pull * weight_of(knob) * std::abs(std::log(value / knob.began));
+        const double away = knob.began > 0.0 && value > 0.0 ? std::log(value / knob.began) : 0.0;
+        residuals.push_back(prior_pull * weight_of(knob) * rows * away);
     }
-    return sum;
 }
 
 double TrainingFitter::weight_of(const Knob& knob) const {
@@ -244,31 +283,6 @@ void TrainingFitter::set_slowdown(const std::string& device, DataType type, doub
         }
         row.cluster.device.calibration = changed;
     }
-}
-
-/// Tries a step up and down from where the constant stands; keeps what helps.
-double TrainingFitter::improve(Knob& knob, double step, double best) {
-    for (const double factor : {1.0 + step, 1.0 / (1.0 + step)}) {
-        for (int leap = 0; leap < 8; ++leap) {
-            const double old_value = knob.constant.value;
-            const double value = std::clamp(old_value * factor, knob.constant.min, knob.constant.max);
-            if (value == old_value) break;
-            const std::vector<std::optional<double>> saved = predicted_;
-            knob.constant.value = value;
-            knob.apply(value);
-            predict(knob.acts_on);
-            const double now = loss();
-            if (now < best - 1e-7) {
-                best = now;
-                continue;
-            }
-            knob.constant.value = old_value;
-            knob.apply(old_value);
-            predicted_ = saved;
-            break;
-        }
-    }
-    return best;
 }
 
 }  // namespace orrery

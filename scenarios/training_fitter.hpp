@@ -11,7 +11,7 @@
 
 namespace orrery {
 
-/// Coordinate descent over the constants that the rows' devices and frameworks have. Rows of a source that is left out
+/// Robust least squares over the constants that the rows' devices and frameworks have. Rows of a source that is left out
 /// weigh nothing; every constant then begins neutral, and one that no other row can tell takes the mean of its kind.
 class TrainingFitter {
   public:
@@ -42,7 +42,9 @@ class TrainingFitter {
 
     void predict(const std::vector<std::size_t>& which);
     void predict_all();
-    [[nodiscard]] double loss() const;
+    void descend();
+    void move_to(const std::vector<double>& values);
+    void write_residuals(std::vector<double>& residuals) const;
     [[nodiscard]] double weight_of(const Knob& knob) const;
     [[nodiscard]] std::size_t counting(const std::vector<std::size_t>& rows) const;
     void make_device_knobs();
@@ -50,7 +52,6 @@ class TrainingFitter {
     void begin_neutral();
     void borrow_from_kin();
     void set_slowdown(const std::string& device, DataType type, double value);
-    double improve(Knob& knob, double step, double best);
 };
 
 }  // namespace orrery

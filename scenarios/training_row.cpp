@@ -69,7 +69,9 @@ std::string framework_of(const Row& row, bool sharded) {
     if (row.says("framework", "fsdp")) return "pytorch-fsdp";
     if (row.flag("flash_attention") == std::optional(false) &&
         (row.says("framework", "megatron-lm") || row.says("framework", "megatron-deepspeed"))) {
-        return "megatron-2021";
+        // Sequence parallelism and selective recomputation came in 2022 (Korthikanti et al., arXiv 2205.05198).
+        const bool of_2022 = row.flag("sp").value_or(false) || row.lower("recompute").rfind("selective", 0) == 0;
+        return of_2022 ? "megatron-2022" : "megatron-2021";
     }
     if (row.says("framework", "megatron") || row.says("framework", "nemo")) return "megatron-core";
     return sharded ? "pytorch-fsdp" : "megatron-core";
@@ -299,8 +301,8 @@ Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalo
     return prepared;
 }
 
-Result<double> predict_step(const PreparedTraining& prepared) {
-    std::optional<double> fastest;
+Result<PredictedStep> predict_training(const PreparedTraining& prepared) {
+    std::optional<PredictedStep> fastest;
     Problems problems;
     for (const TrainingRun& run : prepared.variants) {
         const Result<TrainingAnswer> answer = run_training(prepared.cluster, run, Fidelity::estimate, {});
@@ -309,10 +311,16 @@ Result<double> predict_step(const PreparedTraining& prepared) {
             continue;
         }
         const double step = answer->outcome.step / 1.0_s;
-        if (!fastest || step < *fastest) fastest = step;
+        if (!fastest || step < fastest->seconds) fastest = PredictedStep{step, answer->expected};
     }
     if (!fastest) return problems;
     return *fastest;
+}
+
+Result<double> predict_step(const PreparedTraining& prepared) {
+    const Result<PredictedStep> step = predict_training(prepared);
+    if (!step) return step.problems();
+    return step->seconds;
 }
 
 Result<std::vector<Json>> read_json_lines(const std::string& file) {

@@ -47,7 +47,16 @@ Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog);
 /// which network it is where the row has no architecture (layered_row.hpp).
 Result<PreparedTraining> prepare_training(const Json& row, CatalogCache& catalog);
 
-/// Seconds of one step by closed form: the fastest variant that is valid; the first problem where none is.
+/// A predicted step and the interval in which nine of ten measured ones are expected.
+struct PredictedStep {
+    double seconds = 0.0;
+    ExpectedError expected;
+};
+
+/// One step by closed form: the fastest variant that is valid; the first problem where none is.
+Result<PredictedStep> predict_training(const PreparedTraining& prepared);
+
+/// Its seconds alone.
 Result<double> predict_step(const PreparedTraining& prepared);
 
 /// One JSON Lines table: every row parsed, or every line that is not JSON.

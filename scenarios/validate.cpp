@@ -21,10 +21,11 @@ RowTask prepare_training_row(const Json& row, const std::string& id, CatalogCach
     const auto peak = row.find("peak_mem_gb");
     const double peak_bytes = peak != row.end() && peak->is_number() ? peak->get<double>() * 1e9 : 0.0;
     return [one = *prepared, name, id, peak_bytes]() -> RowOutcome {
-        const Result<double> step = predict_step(one);
+        const Result<PredictedStep> step = predict_training(one);
         if (!step) return {name, {}, step.problems().front().problem};
         const std::string& row_id = one.id.empty() ? id : one.id;
-        RowOutcome outcome{name, {{row_id, name, "step_time_s", one.measured_step_s, *step, one.note}}, {}};
+        RowOutcome outcome{name, {{row_id, name, "step_time_s", one.measured_step_s, step->seconds, one.note,
+                                 step->expected.low, step->expected.high}}, {}};
         if (peak_bytes > 0.0 && one.variants.size() == 1) {
             outcome.comparisons.push_back(
                 {row_id, name, "peak_bytes", peak_bytes, predicted_peak_bytes(one.variants.front()), one.note});
@@ -183,6 +184,8 @@ std::string validation_json(const ValidationReport& report) {
     json["median_ape"] = all.median_ape;
     json["p90_ape"] = all.p90_ape;
     json["bias"] = all.bias;
+    const Coverage covered = coverage(report.results);
+    json["intervals"] = {{"stated", covered.stated}, {"inside", covered.inside}};
     json["by_source"] = grouped_json(report.results, [](const Comparison& one) { return one.source; });
     for (const auto& [source, rows] : report.rows_of_source) {
         if (!json["by_source"].contains(source)) json["by_source"][source] = statistics_json({});

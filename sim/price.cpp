@@ -14,7 +14,7 @@ namespace {
 
 // Norm that joins GPU and host time of a layer: launches run ahead of kernels, so the slower one rules, softly.
 // Fitted on published trainings that are launch-bound (vTrain's small models), 2026-11.
-constexpr double host_norm = 4.0;
+constexpr double host_norm = 8.0;
 // Ring attention: exchange of keys and values hides behind this share of the attention that runs meanwhile, and costs
 // this share of itself even so. Fitted on published long-context trainings, 2026-11.
 constexpr double ring_hidden_share = 0.7;

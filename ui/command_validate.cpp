@@ -83,6 +83,11 @@ std::string validation_text(const ValidationReport& report) {
     std::string text = fmt::format("{} of {} rows predicted; errors of predicted / measured - 1 in %\n",
                                    report.predicted, report.rows);
     text += error_tables(report);
+    if (const Coverage covered = coverage(report.results); covered.stated > 0) {
+        text += fmt::format("\n{:.0f} % of {} measurements lie inside the 90 % interval that their prediction states\n",
+                            100.0 * static_cast<double>(covered.inside) / static_cast<double>(covered.stated),
+                            covered.stated);
+    }
     for (const std::string& fit : report.fits) text += (&fit == &report.fits.front() ? "\n" : "") + fit + "\n";
     text += worst_rows(report.results);
     if (!report.skipped.empty()) text += "\nskipped rows, and why\n";
