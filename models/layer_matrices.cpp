@@ -41,21 +41,27 @@ void add_mlp_matrices(const Architecture& a, const LayerShape& s, bool experts, 
     if (a.shared_experts > 0) add(a.expert_ffn / s.tensor, a.shared_experts, false);
 }
 
+/// Two thin matrices for each linear map that has an adapter: queries, keys and values together, gate and up together.
+std::vector<MatrixShape> adapter_matrices(const Architecture& a, const LayerShape& s, bool experts) {
+    std::vector<MatrixShape> thin;
+    const auto add = [&](std::int64_t from, std::int64_t to) {
+        thin.push_back(matrix_of(from, s.adapter_rank));
+        thin.push_back(matrix_of(s.adapter_rank, to));
+    };
+    add(s.hidden, (s.heads + 2 * s.kv_heads) * s.head_size);
+    add(s.heads * s.head_size, s.hidden);
+    if (experts) return thin;
+    add(s.hidden, is_gated(a.activation) ? 2 * s.ffn : s.ffn);
+    add(s.ffn, s.hidden);
+    return thin;
+}
+
 }  // namespace
 
 std::vector<MatrixShape> layer_matrices(const Architecture& a, const LayerShape& s, const LayerVariant& variant) {
+    if (s.frozen) return adapter_matrices(a, s, variant.experts);
     std::vector<MatrixShape> all;
     add_attention_matrices(a, s, all);
-    if (s.frozen) {  // two thin matrices for each linear map that has an adapter
-        if (!variant.experts) add_mlp_matrices(a, s, false, all);
-        std::vector<MatrixShape> thin;
-        for (const MatrixShape& one : all) {
-            const auto rank = static_cast<double>(s.adapter_rank);
-            thin.push_back({one.rows, rank, one.count, false});
-            thin.push_back({rank, one.columns, one.count, false});
-        }
-        return thin;
-    }
     add_mlp_matrices(a, s, variant.experts, all);
     if (variant.prediction) all.push_back(matrix_of(2 * s.hidden, s.hidden));
     return all;
