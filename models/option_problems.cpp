@@ -83,7 +83,7 @@ Problems option_problems(const Architecture& a, const TrainingSpec& spec) {
                           rule.preconditioning != Preconditioning::eigenbasis;
     if (spec.offload.optimizer != OffloadTarget::none && !is_plain) {
         problems.push_back({"/workload/offload/optimizer",
-                            "is modelled for adam, adamw, sgd and muon with fp32 states, not for " + std::string(name_of(spec.optimizer)) + " as set",
+                            "is modelled for adam, adamw and sgd with fp32 states, not for " + std::string(name_of(spec.optimizer)) + " as set",
                             "use adamw without optimizer_settings, or keep the optimizer on the device"});
     }
     if (spec.regularization.sharpness_aware &&
