@@ -1,4 +1,5 @@
 // What data parallelism costs: gathers and scatters of sharded layers, the reduction of gradients.
+#include "sim/price_offload.hpp"
 #include "sim/pricer.hpp"
 
 #include <algorithm>
