@@ -13,6 +13,7 @@ namespace orrery {
 struct FrameworkProfile {
     std::string name;
     std::string title;
+    std::string compared_with;              // published runs that it was fitted on; empty: only described
     bool fused_kernels = true;              // one kernel per norm, activation, residual; false: 2021's eager pieces
     bool interleaves_gradient_accumulation = true;  // weight gradients are added into fp32 by the product itself
     double accumulation_bytes = 0.0;        // per weight and micro-batch, of adding gradients up by kernels of their own
@@ -49,12 +50,22 @@ struct FrameworkProfile {
     double convolution_slowdown = 1.0;      // on convolutions, over the device's own
     Seconds host_launch;                    // of models other than decoders: host time per kernel launched
     double gradient_bucket_parameters = 0;  // gradients reduced together; 0: Megatron-Core's 40 M
+    Bytes process_context = 0.6_GB;         // what a process holds before it allocates anything
+    double fragmentation = 0.05;            // of activations: held by the allocator, unusable
+    bool keeps_stage_outputs = false;       // what a stage sent stays until its backward pass
+    double step_copy_bytes = 0.0;           // per trained parameter: flat copy of gradients at the end of a step
+    Seconds reduction_cycle;                // reductions start at ticks this far apart
+    double cast_extra_bytes = 0.0;          // per element cast to 8 or 4 bit, beyond one pass
+    int prefetched_units = 1;               // layers gathered ahead of the one that runs
+    bool reshards_in_pipeline = false;      // fully sharded stages gather layer by layer instead of staying whole
     bool operator==(const FrameworkProfile&) const = default;
 
     static constexpr auto fields() {
         using F = FrameworkProfile;
         return std::tuple{
             field("title", &F::title, any_value, "The software and its era."),
+            field("compared_with", &F::compared_with, any_value,
+                  "Published runs that the profile was fitted on; empty: described, not compared with any."),
             field("fused_kernels", &F::fused_kernels, any_value, "Norms, activations and residuals are one kernel each."),
             field("interleaves_gradient_accumulation", &F::interleaves_gradient_accumulation, any_value,
                   "Weight-gradient products add into fp32 (8 bytes an element instead of 2)."),
@@ -109,6 +120,23 @@ struct FrameworkProfile {
                   "Gradients that are reduced together; 0: 40 million, or a million per replica if that is more."),
             field("expert_host_floor", &F::expert_host_floor, non_negative,
                   "Least time of an expert layer, both passes, with the plain all-to-all (no whole graph, no drop)."),
+            field("process_context", &F::process_context, non_negative,
+                  "Device memory of a process before it allocates anything: driver context and loaded kernels."),
+            field("fragmentation", &F::fragmentation, fraction,
+                  "Share of activations that the allocator holds but cannot use."),
+            field("keeps_stage_outputs", &F::keeps_stage_outputs, any_value,
+                  "What a pipeline stage sent on stays in memory until its backward pass."),
+            field("step_copy_bytes", &F::step_copy_bytes, non_negative,
+                  "Per trained parameter: gradients copied into one flat buffer after backward. It shows in the device's "
+                  "use of memory beside what activations left cached, and is given back where memory is short."),
+            field("reduction_cycle", &F::reduction_cycle, non_negative,
+                  "Reductions start at ticks this far apart: half of it is waited for at the end of backward."),
+            field("cast_extra_bytes", &F::cast_extra_bytes, non_negative,
+                  "Per element cast to 8 or 4 bit: moved beyond one pass, such as a first one for the maximum."),
+            field("prefetched_units", &F::prefetched_units, non_negative,
+                  "Fully sharded layers held gathered beside the one that runs."),
+            field("reshards_in_pipeline", &F::reshards_in_pipeline, any_value,
+                  "Fully sharded pipeline stages gather layer by layer; false: they stay whole for all micro-batches."),
         };
     }
 };

@@ -2,6 +2,7 @@
 #include "models/layer_shape.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace orrery {
 namespace {
@@ -9,18 +10,22 @@ namespace {
 /// Bytes moved to cast one element (read 16 bit, write the narrow value and its transpose, scales): 4 for 8 bit, 6 for
 /// block-scaled 4 bit. 0.8 of them reach memory (neighbouring kernels leave the rest in cache), and 0.9 of the casts
 /// are kernels of their own. Fitted with the training model on published fp8 and nvfp4 runs.
-double cast_bytes_per_element(DataType type) {
+double cast_bytes_per_element(DataType type, double extra) {
     constexpr double reaches_memory = 0.8 * 0.9;
-    if (type == DataType::fp8) return 4.0 * reaches_memory;
-    if (type == DataType::fp4) return 6.0 * reaches_memory;
+    if (type == DataType::fp8) return (4.0 + extra) * reaches_memory;
+    if (type == DataType::fp4) return (6.0 + extra) * reaches_memory;
     return 0.0;
 }
 
 }  // namespace
 
-std::int64_t padded_vocabulary(const Architecture& architecture, int tensor) {
-    const std::int64_t multiple = std::int64_t{128} * tensor;
-    return (architecture.vocabulary + multiple - 1) / multiple * multiple;
+std::int64_t padded_vocabulary(const Architecture& architecture, int tensor, int multiple) {
+    const std::int64_t unit = std::int64_t{multiple} * tensor;
+    return (architecture.vocabulary + unit - 1) / unit * unit;
+}
+
+int attended_length(const TrainingSpec& spec) {
+    return static_cast<int>(std::max(std::llround(spec.packing.equal_length(spec.sequence)), 1LL));
 }
 
 LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework) {
@@ -37,7 +42,7 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.head_size = architecture.query_head_size();
     s.value_head_size = architecture.output_head_size();
     s.ffn = architecture.ffn / plan.tensor;
-    s.vocabulary = padded_vocabulary(architecture, plan.tensor) / plan.tensor;
+    s.vocabulary = padded_vocabulary(architecture, plan.tensor, spec.vocabulary_multiple) / plan.tensor;
     s.experts = architecture.experts / plan.expert;
     s.routed_rows = s.tokens_split * architecture.experts_per_token;
     s.expert_rows = s.routed_rows * plan.expert_tensor;  // gathered over the ranks that split each expert
@@ -49,7 +54,9 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.context_kind = plan.context_kind;
     s.sequence_parallel = plan.has_sequence_parallel();
     s.flash = spec.flash_attention;
-    s.dropout = !spec.flash_attention;
+    s.dropout = spec.regularization.dropout ? *spec.regularization.dropout > 0.0 : !spec.flash_attention;
+    s.label_smoothing = spec.regularization.label_smoothing;
+    s.documents = std::max<std::int64_t>(std::llround(static_cast<double>(spec.sequence) / attended_length(spec)), 1);
     if (spec.recompute == Recompute::selective) s.remakes = spec.recompute_modules;
     const bool core = s.remakes.attention_core || !s.remakes.any();
     s.rematerializes_core = spec.recompute == Recompute::selective && core && !spec.flash_attention;
@@ -61,7 +68,7 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.element_bytes = element_bytes(s.wide_type);
     s.gradient_element_bytes = framework.interleaves_gradient_accumulation ? 8.0 : s.element_bytes;
     if (spec.micro_batches() > 1) s.accumulation_bytes = framework.accumulation_bytes;
-    s.cast_bytes = cast_bytes_per_element(spec.precision);
+    s.cast_bytes = cast_bytes_per_element(spec.precision, framework.cast_extra_bytes);
     return s;
 }
 

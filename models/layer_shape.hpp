@@ -24,6 +24,7 @@ struct LayerShape {
     std::int64_t value_head_size = 1;
     std::int64_t ffn = 1;          // of this rank
     std::int64_t vocabulary = 1;   // of this rank, padded
+    std::int64_t documents = 1;    // packed into a sequence, of equal length
     std::int64_t experts = 0;      // of this rank
     std::int64_t expert_rows = 0;  // rows that this rank's experts compute, mean
     std::int64_t routed_rows = 0;  // rows that this rank sends to experts
@@ -36,6 +37,7 @@ struct LayerShape {
     bool sequence_parallel = false;
     bool flash = true;
     bool dropout = false;              // the pre-flash recipes of GPT-2 and GPT-3 train with it
+    bool label_smoothing = false;
     bool rematerializes_core = false;  // selective recomputation
     RecomputeModules remakes;          // parts that backward makes again
     bool frozen = false;               // adapters are trained: no weight gradients of the model's own matrices
@@ -57,8 +59,11 @@ struct LayerShape {
 /// Requires a plan without problems (see plan_problems.hpp).
 LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework);
 
-/// Rows of the embedding after padding to a multiple of 128 * tensor, as Megatron-LM does
+/// Rows of the embedding after padding to a multiple of `multiple` * tensor, as Megatron-LM does
 /// (--make-vocab-size-divisible-by, default 128).
-std::int64_t padded_vocabulary(const Architecture& architecture, int tensor);
+std::int64_t padded_vocabulary(const Architecture& architecture, int tensor, int multiple = 128);
+
+/// Tokens that see each other: the sequence, or of packed documents the length that equal ones would have.
+int attended_length(const TrainingSpec& spec);
 
 }  // namespace orrery

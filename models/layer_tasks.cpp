@@ -4,6 +4,7 @@
 // Tensor and sequence parallelism: Shoeybi et al., arXiv 1909.08053; Korthikanti et al., arXiv 2205.05198.
 #include "models/layer_tasks.hpp"
 
+#include "models/layer_matrices.hpp"
 #include "models/layer_parameters.hpp"
 
 #include <algorithm>
@@ -104,26 +105,25 @@ LayerPiece context_piece(const LayerShape& s) {
 /// causal_imbalance takes it from there to the balanced count.
 LayerPiece flash_piece(const LayerShape& s, int window) {
     Attention work;
-    work.batch = s.batch;
+    work.batch = s.batch * s.documents;
     work.heads = s.heads;
     work.kv_heads = s.kv_heads;
     work.head_size = s.head_size;
     work.value_head_size = s.value_head_size;
-    work.queries = s.queries;
-    work.keys = s.sequence;
+    work.queries = std::max<std::int64_t>(s.queries / s.documents, 1);
+    work.keys = std::max<std::int64_t>(s.sequence / s.documents, 1);
     work.window = window;
     work.type = s.wide_type;
     work.kv_type = s.wide_type;
     if (s.trades_heads()) {
         work.heads = s.heads / s.context;
         work.kv_heads = std::max<std::int64_t>(s.kv_heads / s.context, 1);
-        work.queries = s.sequence;
+        work.queries = work.keys;
     } else if (s.context > 1) {
-        const double span =
-            window > 0 ? std::min<double>(window, static_cast<double>(s.sequence)) : static_cast<double>(s.sequence);
-        const double as_last =
-            std::min(static_cast<double>(s.sequence) - 0.5 * static_cast<double>(s.queries - 1), span);
-        const double balanced = std::min(0.5 * static_cast<double>(s.sequence + s.context), span);
+        const auto keys = static_cast<double>(work.keys);
+        const double span = window > 0 ? std::min<double>(window, keys) : keys;
+        const double as_last = std::min(keys - 0.5 * static_cast<double>(work.queries - 1), span);
+        const double balanced = std::min(0.5 * (keys + s.context), span);
         work.causal_imbalance = balanced / as_last;
     }
     LayerPiece piece;
@@ -140,7 +140,7 @@ MatrixMultiply score_product(const LayerShape& s, std::int64_t m, std::int64_t n
 }
 
 /// Attention that writes its scores: two batched products forward, four backward, and softmax with dropout over the
-/// scores between them (9 bytes a score forward, 11 backward).
+/// scores between them (9 bytes a score forward, 11 backward; 4 and 6 without dropout and its mask).
 LayerPiece unfused_piece(const LayerShape& s) {
     const std::int64_t q = s.trades_heads() ? s.sequence : s.queries;
     const std::int64_t keys = s.sequence;
@@ -150,13 +150,13 @@ LayerPiece unfused_piece(const LayerShape& s) {
                           static_cast<double>(s.queries) * static_cast<double>(keys);
     LayerPiece piece;
     piece.forward = {compute_task("scores", score_product(s, q, keys, d), OperatorClass::attention),
-                     streaming_task("softmax", 9.0 * scores, 1),
+                     streaming_task("softmax", (s.dropout ? 9.0 : 4.0) * scores, 1),
                      compute_task("values", score_product(s, q, v, keys), OperatorClass::attention)};
     if (s.rematerializes_core) piece.backward = piece.forward;
     append(piece.backward,
            {compute_task("value gradient", score_product(s, keys, v, q), OperatorClass::attention),
             compute_task("probability gradient", score_product(s, q, keys, v), OperatorClass::attention),
-            streaming_task("softmax gradient", 11.0 * scores, 1),
+            streaming_task("softmax gradient", (s.dropout ? 11.0 : 6.0) * scores, 1),
             compute_task("query gradient", score_product(s, q, d, keys), OperatorClass::attention),
             compute_task("key gradient", score_product(s, keys, d, q), OperatorClass::attention)});
     return piece;
@@ -269,6 +269,7 @@ void add_adapter(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64
 }
 
 std::string_view layer_name(const LayerVariant& v) {
+    if (v.frozen) return v.experts ? "expert layer (frozen)" : "layer (frozen)";
     if (v.prediction) return v.recomputed ? "prediction layer (recomputed)" : "prediction layer";
     if (v.experts) {
         if (v.windowed) return v.recomputed ? "expert layer (window, recomputed)" : "expert layer (window)";
@@ -384,6 +385,11 @@ LayerGraph decoder_layer(const Architecture& a, const LayerShape& s, const Layer
     }
     count_adapters(a, s, variant.experts, layer);
     for (const auto& piece : pieces) append(layer.forward, piece.forward);
+    if (variant.frozen) {
+        layer.frozen_parameters = layer.parameters;
+        return layer;
+    }
+    layer.matrices = layer_matrices(a, s, variant);
     if (variant.recomputed) {
         for (const auto& piece : pieces) {
             if (piece.recomputed || !stops_early) append(layer.backward, piece.forward);
@@ -397,7 +403,7 @@ LayerGraph decoder_layer(const Architecture& a, const LayerShape& s, const Layer
     return layer;
 }
 
-LayerGraph embedding_layer(const Architecture& a, const LayerShape& s) {
+LayerGraph embedding_layer(const Architecture& a, const LayerShape& s, bool frozen) {
     // 16 bytes an element in both directions together: rows read and written forward, their gradients read, sorted and
     // added into fp32 backward.
     const auto lookup = [&](std::string_view name, double bytes) {
@@ -417,9 +423,11 @@ LayerGraph embedding_layer(const Architecture& a, const LayerShape& s) {
         layer.replicated_parameters = static_cast<double>(a.positions_max) * static_cast<double>(s.hidden);
         layer.parameters += layer.replicated_parameters;
     }
-    if (s.frozen) {
-        layer.backward.clear();  // nothing before the first adapter needs a gradient
+    if (s.frozen || frozen) {
+        layer.backward.clear();  // nothing before the first adapter or trained layer needs a gradient
         layer.frozen_parameters = layer.parameters;
+    } else {
+        layer.matrices = vocabulary_matrices(s);
     }
     return layer;
 }
@@ -430,7 +438,9 @@ LayerGraph head_layer(const Architecture& a, const LayerShape& s, double cross_e
     for (auto* tasks : {&logits.forward, &logits.backward}) {
         for (auto& task : *tasks) std::get<ComputeTask>(task.action).part = OperatorClass::head;
     }
-    const double half = 0.5 * cross_entropy_bytes * static_cast<double>(s.tokens) * static_cast<double>(s.vocabulary);
+    // Label smoothing sums all log-probabilities and spreads its gradient over them: fp32 once more each way.
+    const double per_logit = cross_entropy_bytes + (s.label_smoothing ? 8.0 : 0.0);
+    const double half = 0.5 * per_logit * static_cast<double>(s.tokens) * static_cast<double>(s.vocabulary);
     const LayerPiece loss{{streaming_task("cross entropy", half, 3)},
                           {streaming_task("cross entropy gradient", half, 2)}};
     const std::vector<LayerPiece> pieces{norm_piece(s, "last norm"), enter_tensor(s), logits, loss};
@@ -443,6 +453,7 @@ LayerGraph head_layer(const Architecture& a, const LayerShape& s, double cross_e
     if (owns_matrix) layer.parameters += static_cast<double>(s.vocabulary) * static_cast<double>(s.hidden);
     if (a.head_bias) layer.parameters += static_cast<double>(s.vocabulary);
     if (s.frozen) layer.frozen_parameters = layer.parameters;
+    if (owns_matrix && !s.frozen) layer.matrices = vocabulary_matrices(s);
     return layer;
 }
 

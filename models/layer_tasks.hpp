@@ -31,6 +31,7 @@ struct LayerVariant {
     bool experts = false;
     bool recomputed = false;
     bool prediction = false;  // of multi-token prediction: joins the state with the next token's embedding first
+    bool frozen = false;      // not trained, nor anything below it: no backward pass
     bool operator==(const LayerVariant&) const = default;
 };
 
@@ -39,7 +40,8 @@ struct LayerVariant {
 LayerGraph decoder_layer(const Architecture& architecture, const LayerShape& shape, const LayerVariant& variant,
                          bool stops_early);
 
-LayerGraph embedding_layer(const Architecture& architecture, const LayerShape& shape);
+/// `frozen`: not trained, no backward pass.
+LayerGraph embedding_layer(const Architecture& architecture, const LayerShape& shape, bool frozen);
 
 /// Last norm, output product and cross entropy. `owns_matrix`: false where it shares the embedding of the same rank.
 LayerGraph head_layer(const Architecture& architecture, const LayerShape& shape, double cross_entropy_bytes,

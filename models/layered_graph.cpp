@@ -1,6 +1,8 @@
 // Turns a list of blocks into the step graph that prices and simulations read.
 #include "models/layered_model.hpp"
 
+#include "models/option_problems.hpp"
+
 #include <algorithm>
 
 namespace orrery {
@@ -89,6 +91,7 @@ Problems layered_problems(const LayeredModel& model, const TrainingSpec& spec) {
     if (spec.offload.any()) {
         problems.push_back({"/workload/offload", "is modelled for decoder transformers only", "leave it out"});
     }
+    for (Problem& one : layered_option_problems(spec)) problems.push_back(std::move(one));
     return problems;
 }
 
@@ -166,6 +169,7 @@ Result<StepGraph> build_layered_graph(const LayeredModel& model, const TrainingS
                              stage.expert_parameters * spec.parallelism.data;
     graph.model_flop = passes * layered_totals(model).useful_flop;
     graph.hardware_flop = graph.model_flop + Flop::from_si(passes * repeated);
+    repeat_rounds(spec, graph);
     return graph;
 }
 

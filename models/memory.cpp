@@ -12,17 +12,9 @@
 namespace orrery {
 namespace {
 
-// What a process holds before it allocates anything: driver context, loaded kernels, cuBLAS workspaces. PyTorch
-// processes on A100 and H100 show 0.4 to 0.8 GB in nvidia-smi.
-constexpr Bytes process_context = 0.6_GB;
-
 // Buffers of one NCCL communicator: 16 channels x 2 neighbours x (4 MiB of NCCL_BUFFSIZE + about 5 MiB for LL128 and
 // LL; NCCL user guide, environment variables; src/include/device.h).
 constexpr Bytes communicator_buffers = 288.0_MiB;
-
-// Share of the activations that the caching allocator holds but cannot use. Assumed: between the 15 % that GMLake
-// (arXiv 2401.08156) found on average and the nearly nothing of expandable segments.
-constexpr double fragmentation = 0.05;
 
 // Bytes per parameter of what mixed-precision training keeps (Rajbhandari et al., "ZeRO", arXiv 1910.02054,
 // section 3.1; table of docs/source/api-guide/dist_optimizer.md in Megatron-LM: 6 + 12/d with fp32 gradients, 4 + 16/d
@@ -34,15 +26,16 @@ struct StateBytes {
 };
 
 StateBytes state_bytes(const TrainingSpec& spec, const FrameworkProfile& framework) {
-    const bool one_moment = spec.optimizer == Optimizer::sgd || spec.optimizer == Optimizer::muon;
-    const double moments = one_moment ? 4.0 : 8.0;
+    const double moments = moment_bytes(spec.optimizer, spec.optimizer_settings);
+    const double master = master_bytes(spec.optimizer_settings);
     if (spec.precision == DataType::fp32 || spec.precision == DataType::tf32) return {4.0, 4.0, moments};
-    if (spec.parallelism.fsdp) return {4.0, 4.0, moments};  // fp32 shards; 16-bit copies exist only while gathered
+    // Fully sharded: the shards are the master copy; 16-bit copies exist only while gathered.
+    if (spec.parallelism.fsdp) return master > 0.0 ? StateBytes{master, 4.0, moments} : StateBytes{2.0, 2.0, moments};
     // Transformer Engine keeps each weight in the narrow type twice, plain and transposed, between micro-batches.
     const bool narrow = spec.precision == DataType::fp8 || spec.precision == DataType::fp4;
     const double weight = 2.0 + (narrow ? 2.0 * element_bytes(spec.precision) : 0.0);
-    if (framework.gradient_bytes < 4.0) return {weight, 2.0, 4.0 + moments + 4.0};
-    return {weight, 4.0, 4.0 + moments};
+    if (framework.gradient_bytes < 4.0) return {weight, 2.0, master + moments + 4.0};
+    return {weight, 4.0, master + moments};
 }
 
 /// Ranks that share one copy of each of the three kinds of state.
@@ -57,20 +50,32 @@ StateShards state_shards(const Parallelism& plan, double ranks) {
     return {stage >= 3 ? ranks : 1.0, stage >= 2 ? ranks : 1.0, stage >= 1 ? ranks : 1.0};
 }
 
+/// True where whole stages stay gathered between passes.
+bool keeps_stage_whole(const Parallelism& plan, const FrameworkProfile& framework) {
+    return plan.pipeline > 1 && !framework.reshards_in_pipeline;
+}
+
 /// Whole 16-bit copies that sharded training gathers layer by layer: the layer that runs, the next one ahead of it, and
-/// the gradient of one before it is scattered; the head likewise.
-GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& graph, const Parallelism& plan) {
+/// the gradient of one before it is scattered; the head likewise. The embedding of a pipeline's first stage is there
+/// until its own backward pass: it belongs to no unit of its own.
+GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& graph, const Parallelism& plan,
+                             const FrameworkProfile& framework, int stage) {
     GatheredBytes gathered;
-    if (plan.pipeline > 1) return gathered;
+    if (keeps_stage_whole(plan, framework)) return gathered;
     double layer = 0.0;
     double head = 0.0;
+    double embedding = 0.0;
+    const double vocabulary_copies = plan.split_vocabulary ? 1.0 : plan.tensor;
     for (const LayerGraph& kind : graph.kinds) {
         if (kind.is_decoder_layer) layer = std::max(layer, kind.parameters);
-        if (kind.name == "head") head = kind.parameters;
-        if (kind.name == "embedding" && architecture.tied_embeddings) head = std::max(head, kind.parameters);
+        if (kind.name == "head") head = vocabulary_copies * kind.parameters;
+        if (kind.name != "embedding") continue;
+        embedding = vocabulary_copies * kind.parameters;
+        if (architecture.tied_embeddings) head = std::max(head, embedding);
     }
     if (plan.shards_parameters()) {
-        gathered.layer_weights = Bytes::from_si(2.0 * layer * std::min(architecture.layers, 2));
+        const int units = std::min(architecture.layers / plan.pipeline, 1 + framework.prefetched_units);
+        gathered.layer_weights = Bytes::from_si(2.0 * (layer * units + (plan.pipeline > 1 && stage == 0 ? embedding : 0.0)));
         gathered.head_weights = Bytes::from_si(2.0 * head);
     }
     if (plan.shards_parameters() || plan.zero == 2) {
@@ -82,17 +87,110 @@ GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& 
 
 /// With a pipeline every parameter is used by every micro-batch, so a stage keeps all of them gathered (16 bit) and
 /// accumulates whole fp32 gradients: 6 bytes a parameter beside the shards.
-void add_unsharded_stage(const StageGraph& stage, const Parallelism& plan, MemoryBreakdown& memory) {
-    if (plan.pipeline == 1) return;
+void add_unsharded_stage(const StageGraph& stage, const Parallelism& plan, const FrameworkProfile& framework,
+                         MemoryBreakdown& memory) {
+    if (!keeps_stage_whole(plan, framework)) return;
     if (plan.shards_parameters()) memory.weights += Bytes::from_si(2.0 * stage.parameters);
     if (plan.shards_parameters() || plan.zero == 2) memory.gradients += Bytes::from_si(4.0 * stage.parameters);
 }
 
+/// The world's, one for each degree, and tensor x pipeline, over which the gradients' norm is summed (Megatron-LM's
+/// model-parallel group; a communicator takes its buffers at its first exchange).
 int communicators(const Parallelism& plan) {
-    int groups = 1;  // the world's
+    int groups = 1;
     for (const int degree : {plan.tensor, plan.context, plan.pipeline, plan.data, plan.expert, plan.expert_tensor})
         groups += degree > 1 ? 1 : 0;
+    if (plan.tensor > 1 && plan.pipeline > 1) ++groups;
     return plan.devices() > 1 ? groups : 0;
+}
+
+/// What one rank owns and holds of a stage, by who has copies of it.
+class StageStates {
+  public:
+    StageStates(const TrainingSpec& spec, const StepGraph& graph, const StageGraph& stage)
+        : dense_(stage.parameters - stage.expert_parameters),
+          experts_(stage.expert_parameters),
+          frozen_experts_(stage.frozen_expert_parameters),
+          frozen_dense_(stage.frozen_parameters - stage.frozen_expert_parameters),
+          matrices_(stage_matrices(graph, stage)),
+          shards_(state_shards(spec.parallelism, spec.parallelism.shard_ranks())),
+          expert_shards_(state_shards(spec.parallelism, spec.parallelism.expert_shard_ranks())) {}
+
+    [[nodiscard]] Bytes all(double per_parameter, double StateShards::*shard) const {
+        return Bytes::from_si(per_parameter * (dense_ / shards_.*shard + experts_ / expert_shards_.*shard));
+    }
+    /// Frozen parts have neither gradients nor optimizer states.
+    [[nodiscard]] Bytes trained(double per_parameter, double StateShards::*shard) const {
+        return all(per_parameter, shard) -
+               Bytes::from_si(per_parameter * (frozen_dense_ / shards_.*shard + frozen_experts_ / expert_shards_.*shard));
+    }
+    [[nodiscard]] double trained_here() const { return dense_ - frozen_dense_ + experts_ - frozen_experts_; }
+    /// Preconditioners and factored moments: whole matrices are dealt out to those who share the states.
+    [[nodiscard]] Bytes of_matrices(const TrainingSpec& spec) const {
+        Bytes sum;
+        for (const bool experts : {false, true}) {
+            std::vector<MatrixShape> some;
+            for (const MatrixShape& one : matrices_) {
+                if (one.is_expert == experts) some.push_back(one);
+            }
+            const MatrixCost cost = matrix_cost(spec.optimizer, spec.optimizer_settings, some);
+            sum += cost.bytes / (experts ? expert_shards_ : shards_).optimizer;
+        }
+        return sum;
+    }
+
+  private:
+    double dense_;
+    double experts_;
+    double frozen_experts_;
+    double frozen_dense_;
+    std::vector<MatrixShape> matrices_;
+    StateShards shards_;
+    StateShards expert_shards_;
+};
+
+void add_detail(MemoryBreakdown& memory, std::string_view part, std::string_view name, Bytes size,
+                std::string_view source) {
+    if (size > Bytes{}) memory.details.push_back({part, name, size, source});
+}
+
+/// Copies that an optimizer or an option keeps beside weights, gradients and moments.
+void add_copies(const TrainingSpec& spec, const StageStates& states, MemoryBreakdown& memory) {
+    const Bytes matrices = states.of_matrices(spec);
+    memory.optimizer += matrices;
+    add_detail(memory, "optimizer", "factors and preconditioners of matrices", matrices,
+               name_of(spec.optimizer));
+    if (spec.regularization.weight_average) {
+        const Bytes average = states.trained(4.0, &StateShards::optimizer);
+        memory.optimizer += average;
+        add_detail(memory, "optimizer", "average of the weights", average, "an fp32 copy, sharded as the optimizer");
+    }
+    if (spec.regularization.sharpness_aware) {
+        const Bytes kept = states.trained(2.0, &StateShards::weight);
+        memory.weights += kept;
+        add_detail(memory, "weights", "weights before the perturbation", kept, "arXiv 2010.01412: both are needed");
+    }
+    const Compression compression = spec.gradient_compression.kind;
+    if (compression != Compression::none && compression != Compression::fp8) {
+        const Bytes error = states.trained(4.0, &StateShards::gradient);
+        memory.gradients += error;
+        add_detail(memory, "gradients", "error of compressed gradients", error,
+                   "fp32 error feedback of every entry (arXiv 1901.09847)");
+    }
+}
+
+/// Context, communicators and fragmentation, and what the allocator keeps cached.
+void add_base(const Parallelism& plan, const FrameworkProfile& framework, MemoryBreakdown& memory) {
+    const Bytes buffers = static_cast<double>(communicators(plan)) * communicator_buffers;
+    memory.fragmentation = framework.fragmentation * memory.activations;
+    memory.other = framework.process_context + buffers + memory.fragmentation;
+    add_detail(memory, "other", "driver context and kernels", framework.process_context,
+               "process_context of the framework profile");
+    add_detail(memory, "other", "buffers of communicators", buffers,
+               "288 MiB each: 16 channels, two neighbours, three protocols (NCCL)");
+    add_detail(memory, "other", "fragmentation", memory.fragmentation, "fragmentation of the framework profile");
+    add_detail(memory, "cached", "flat copy of gradients at the step", memory.cached,
+               "given back where memory is short: it does not stop a run");
 }
 
 /// Weights, gradients and optimizer states of one pipeline rank.
@@ -101,33 +199,16 @@ MemoryBreakdown states_of_stage(const TrainingSpec& spec, const FrameworkProfile
     const StageGraph& stage = graph.stages[static_cast<std::size_t>(index)];
     const Parallelism& plan = spec.parallelism;
     const StateBytes bytes = state_bytes(spec, framework);
-    const double dense = stage.parameters - stage.expert_parameters;
-    const StateShards shards = state_shards(plan, plan.shard_ranks());
-    const StateShards expert_shards = state_shards(plan, plan.expert_shard_ranks());
-    const auto part = [&](double per_parameter, double StateShards::*shard) {
-        return Bytes::from_si(per_parameter * (dense / shards.*shard + stage.expert_parameters / expert_shards.*shard));
-    };
-    // Adapters leave the rest frozen: it has neither gradients nor optimizer states.
-    const double experts_frozen = stage.frozen_expert_parameters;
-    const double dense_frozen = stage.frozen_parameters - experts_frozen;
-    const auto frozen = [&](double per_parameter, double StateShards::*shard) {
-        return Bytes::from_si(per_parameter * (dense_frozen / shards.*shard + experts_frozen / expert_shards.*shard));
-    };
+    const StageStates states(spec, graph, stage);
     MemoryBreakdown memory;
     memory.stage = index;
-    memory.weights = part(bytes.weight, &StateShards::weight);
-    memory.gradients = part(bytes.gradient, &StateShards::gradient) - frozen(bytes.gradient, &StateShards::gradient);
-    memory.optimizer =
-        part(bytes.optimizer, &StateShards::optimizer) - frozen(bytes.optimizer, &StateShards::optimizer);
-    add_unsharded_stage(stage, plan, memory);
+    memory.weights = states.all(bytes.weight, &StateShards::weight);
+    memory.gradients = states.trained(bytes.gradient, &StateShards::gradient);
+    memory.optimizer = states.trained(bytes.optimizer, &StateShards::optimizer);
+    add_unsharded_stage(stage, plan, framework, memory);
+    add_copies(spec, states, memory);
+    memory.cached = Bytes::from_si(framework.step_copy_bytes * states.trained_here());
     return memory;
-}
-
-/// Adds what does not belong to a tensor of the model.
-void add_other(const Parallelism& plan, MemoryBreakdown& memory) {
-    memory.fragmentation = fragmentation * memory.activations;
-    memory.other =
-        process_context + static_cast<double>(communicators(plan)) * communicator_buffers + memory.fragmentation;
 }
 
 /// Takes off the device what the plan keeps elsewhere. With the optimizer go the gradients that its step reads; of them
@@ -154,13 +235,14 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
                                 const FrameworkProfile& framework, const StepGraph& graph, int index) {
     MemoryBreakdown memory = states_of_stage(spec, framework, graph, index);
     const ActivationPeak peak =
-        activation_peak(architecture, spec, framework, graph, index, gathered_bytes(architecture, graph, spec.parallelism));
+        activation_peak(architecture, spec, framework, graph, index,
+                        gathered_bytes(architecture, graph, spec.parallelism, framework, index));
     move_states(spec.offload, graph, memory);
     memory.host += peak.offloaded;
     memory.weights += peak.weights;
     memory.gradients += peak.gradients;
     memory.activations = peak.activations;
-    add_other(spec.parallelism, memory);
+    add_base(spec.parallelism, framework, memory);
     return memory;
 }
 
@@ -173,7 +255,7 @@ MemoryBreakdown memory_of_layered(const LayeredModel& model, const TrainingSpec&
     if (plan.shards_parameters()) memory.weights += Bytes::from_si(2.0 * 2.0 * largest);  // this block and the next
     if (plan.shards_parameters() || plan.zero == 2) memory.gradients += Bytes::from_si(2.0 * largest);
     memory.activations = layered_activations(model, spec);
-    add_other(plan, memory);
+    add_base(plan, framework, memory);
     return memory;
 }
 

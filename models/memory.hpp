@@ -4,7 +4,19 @@
 #include "models/layered_model.hpp"
 #include "models/step_graph.hpp"
 
+#include <string_view>
+#include <vector>
+
 namespace orrery {
+
+/// One share of a part, named where the sum alone would not say what it is made of.
+struct MemoryDetail {
+    std::string_view part;    // "optimizer"
+    std::string_view name;    // "average of the weights"
+    Bytes size;
+    std::string_view source;  // why it is there, and where its size comes from
+    bool operator==(const MemoryDetail&) const = default;
+};
 
 /// Peak of the fullest pipeline rank.
 struct MemoryBreakdown {
@@ -17,6 +29,10 @@ struct MemoryBreakdown {
     Bytes fragmentation;   // of `other`: held by the allocator, unusable
     Bytes host;            // not on the device: what this rank keeps in the host's memory
     Bytes drives;          // and on the node's drives
+    Bytes cached;          // beside the total: freed, kept by the allocator, given back where memory is short
+    std::vector<MemoryDetail> details;
+    /// What tools of the device show at most: what is needed, and what the allocator keeps of freed memory.
+    [[nodiscard]] Bytes shown() const { return total() + cached; }
     [[nodiscard]] Bytes total() const { return weights + gradients + optimizer + activations + other; }
     bool operator==(const MemoryBreakdown&) const = default;
 };

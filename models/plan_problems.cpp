@@ -1,6 +1,7 @@
 // The checks of a training plan, by theme; each says the nearest values that would work.
 #include "models/plan_problems.hpp"
 
+#include "models/option_problems.hpp"
 #include "models/pipeline_split.hpp"
 #include "models/rank_layout.hpp"
 
@@ -48,6 +49,7 @@ class PlanChecker {
         offload();
         data();
         experts();
+        for (Problem& one : option_problems(a_, spec_)) problems_.push_back(std::move(one));
         return std::move(problems_);
     }
 

@@ -80,6 +80,13 @@ void append_head(const Architecture& a, const TrainingSpec& spec, KindTable& kin
     }
 }
 
+/// The same layer, neither trained nor passed by gradients.
+LayerVariant frozen_variant(LayerVariant variant) {
+    variant.frozen = true;
+    variant.recomputed = false;
+    return variant;
+}
+
 void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int embedding, int head,
                  StepGraph& graph) {
     const Parallelism& plan = spec.parallelism;
@@ -98,7 +105,7 @@ void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kin
             for (int i = index; i < index + layers; ++i) {
                 const LayerVariant variant{is_windowed(a, i), is_expert_layer(a, i),
                                            is_recomputed_layer(spec, layers_on_rank[rank]++)};
-                append_layer(chunk, kinds.find(variant));
+                append_layer(chunk, kinds.find(i < spec.frozen.first_layers ? frozen_variant(variant) : variant));
             }
             if (v == total - 1) append_head(a, spec, kinds, head, chunk);
         }
@@ -146,18 +153,26 @@ Flop orthogonal_flop_per_parameter(const Architecture& a) {
 /// Useful arithmetic of the step, and the same with every forward pass that the plan repeats.
 void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& graph) {
     const double tokens = static_cast<double>(spec.global_batch) * spec.sequence;
-    graph.model_flop = tokens * model_flop_per_token(a, spec.sequence, true);
+    const int length = attended_length(spec);
+    graph.model_flop = tokens * model_flop_per_token(a, length, true);
     if (spec.adapter_rank > 0) {  // no weight gradients: 4 instead of 6 per active matrix parameter
         double attention = 0.0;
-        for (int i = 0; i < a.layers; ++i) attention += 3.0 * attention_flop_per_token(a, i, spec.sequence, true).si();
-        graph.model_flop -= tokens * (model_flop_per_token(a, spec.sequence, true) - Flop::from_si(attention)) / 3.0;
+        for (int i = 0; i < a.layers; ++i) attention += 3.0 * attention_flop_per_token(a, i, length, true).si();
+        graph.model_flop -= tokens * (model_flop_per_token(a, length, true) - Flop::from_si(attention)) / 3.0;
+    }
+    const double left_out = spec.regularization.layer_drop;
+    for (int i = 0; i < a.layers; ++i) {
+        const Flop forward = tokens * layer_forward_flop_per_token(a, i, length, true);
+        if (i < spec.frozen.first_layers) graph.model_flop -= 2.0 * forward;
+        if (left_out > 0.0) graph.model_flop -= (i < spec.frozen.first_layers ? 1.0 : 3.0) * left_out * forward;
     }
     double repeated = 0.0;
     const bool core = spec.recompute == Recompute::selective && !spec.flash_attention;
     const double recomputed = spec.recompute == Recompute::full ? 1.0 : 0.0;
     for (int i = 0; i < a.layers; ++i) {
-        if (core) repeated += attention_flop_per_token(a, i, spec.sequence, true).si();
-        repeated += recomputed * layer_forward_flop_per_token(a, i, spec.sequence, true).si();
+        if (i < spec.frozen.first_layers) continue;
+        if (core) repeated += (1.0 - left_out) * attention_flop_per_token(a, i, length, true).si();
+        repeated += recomputed * (1.0 - left_out) * layer_forward_flop_per_token(a, i, length, true).si();
     }
     if (spec.recompute == Recompute::block) {
         double share = 0.0;
@@ -169,12 +184,37 @@ void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& grap
             }
         }
         share /= spec.parallelism.copies();  // each layer is run by one of its copies
-        repeated += share * layer_forward_flop_per_token(a, a.layers - 1, spec.sequence, true).si();
+        repeated += share * layer_forward_flop_per_token(a, a.layers - 1, length, true).si();
     }
     graph.hardware_flop = graph.model_flop + Flop::from_si(tokens * repeated);
 }
 
 }  // namespace
+
+void repeat_rounds(const TrainingSpec& spec, StepGraph& graph) {
+    if (!spec.regularization.sharpness_aware) return;
+    for (StageGraph& stage : graph.stages) {
+        std::vector<SchedulePass> again = stage.passes;
+        for (SchedulePass& pass : again) pass.micro_batch += graph.micro_batches;
+        stage.passes.insert(stage.passes.end(), again.begin(), again.end());
+    }
+    graph.micro_batches *= 2;
+    graph.rounds = 2;
+    graph.hardware_flop = graph.hardware_flop * 2.0;
+}
+
+std::vector<MatrixShape> stage_matrices(const StepGraph& graph, const StageGraph& stage) {
+    std::vector<MatrixShape> all;
+    for (const Chunk& chunk : stage.chunks) {
+        for (const LayerRun& run : chunk) {
+            for (MatrixShape matrix : graph.kinds[static_cast<std::size_t>(run.kind)].matrices) {
+                matrix.count *= run.count;
+                all.push_back(matrix);
+            }
+        }
+    }
+    return all;
+}
 
 Result<StepGraph> build_step_graph(const Architecture& architecture, const TrainingSpec& spec,
                                    const FrameworkProfile& framework) {
@@ -184,7 +224,8 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     const LayerShape shape = layer_shape(architecture, spec, framework);
     StepGraph graph;
     KindTable kinds(architecture, shape, framework, plan.fsdp, graph.kinds);
-    const int embedding = kinds.add(embedding_layer(architecture, shape));
+    const int embedding = kinds.add(
+        embedding_layer(architecture, shape, spec.frozen.embedding || spec.frozen.first_layers > 0));
     const bool shares = architecture.tied_embeddings && plan.joins_ends();
     const int head = kinds.add(head_layer(architecture, shape, framework.cross_entropy_bytes, !shares));
     fill_stages(architecture, spec, kinds, embedding, head, graph);
@@ -210,6 +251,7 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     graph.muon_flop_per_parameter = orthogonal_flop_per_parameter(architecture);
     graph.parameters_total = count_parameters(architecture).total;
     count_flop(architecture, spec, graph);
+    repeat_rounds(spec, graph);
     return graph;
 }
 

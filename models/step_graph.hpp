@@ -4,6 +4,7 @@
 #include "hardware/work.hpp"
 #include "models/architecture.hpp"
 #include "models/framework.hpp"
+#include "models/optimizer.hpp"
 #include "models/rank_layout.hpp"
 #include "models/training.hpp"
 
@@ -44,6 +45,7 @@ struct LayerGraph {
     double replicated_parameters = 0;  // of these, the ones not split by tensor parallelism (norms)
     double expert_parameters = 0;    // of these, routed experts: copies exist on 1 in `expert` of a stage only
     double frozen_parameters = 0;    // of these, the ones that adapters leave as they are: no gradient, no optimizer
+    std::vector<MatrixShape> matrices;  // trained ones of one rank
     bool has_experts = false;
     bool is_decoder_layer = false;   // pays the host cost of a layer; a unit of sharding
     double launches_forward = 0;     // of models that are not decoders: kernels that the host launches
@@ -87,7 +89,8 @@ struct StageGraph {
 struct StepGraph {
     std::vector<LayerGraph> kinds;
     std::vector<StageGraph> stages;        // by pipeline rank
-    int micro_batches = 1;
+    int micro_batches = 1;                 // that one rank runs in a step, all rounds together
+    int rounds = 1;                        // times that the pipeline fills and drains: 2 with sharpness-aware steps
     int experts_per_token = 0;
     Bytes boundary_message;                // one rank's message from stage to stage
     bool tied_embedding_exchange = false;  // first and last stage sum the gradient of a shared embedding
@@ -97,6 +100,12 @@ struct StepGraph {
     Flop model_flop;                       // useful arithmetic of the whole step, causal halved, no recomputation
     Flop hardware_flop;                    // the same with what is recomputed
 };
+
+/// The trained matrices of one rank of a stage.
+std::vector<MatrixShape> stage_matrices(const StepGraph& graph, const StageGraph& stage);
+
+/// With sharpness-aware steps: every stage runs the whole batch once more, at the perturbed weights.
+void repeat_rounds(const TrainingSpec& spec, StepGraph& graph);
 
 /// Builds the graph. All problems at once (what does not divide, what is out of range), with remedies.
 Result<StepGraph> build_step_graph(const Architecture& architecture, const TrainingSpec& spec,

@@ -4,6 +4,8 @@
 #include "hardware/data_type.hpp"
 #include "hardware/fields.hpp"
 #include "hardware/result.hpp"
+#include "models/optimizer.hpp"
+#include "models/training_options.hpp"
 
 #include <array>
 #include <cstdint>
@@ -91,17 +93,6 @@ struct EnumTable<TokenDispatcher> {
     }};
 };
 
-enum class Optimizer : std::uint8_t { sgd, adam, adamw, muon };
-template <>
-struct EnumTable<Optimizer> {
-    static constexpr std::array<EnumName<Optimizer>, 4> names{{
-        {Optimizer::sgd, "sgd", "stochastic gradient descent with momentum: fp32 master and one moment"},
-        {Optimizer::adam, "adam", "Adam (Kingma & Ba, arXiv 1412.6980): fp32 master and two moments"},
-        {Optimizer::adamw, "adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101)"},
-        {Optimizer::muon, "muon", "momentum made orthogonal, five products a step (Liu et al., arXiv 2502.16982): fp32 master, one moment"},
-    }};
-};
-
 /// How attention works across the ranks that share one sequence.
 enum class ContextKind : std::uint8_t { ring, all_gather, ulysses };
 template <>
@@ -140,6 +131,7 @@ struct Parallelism {
     PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
     int zero = 0;                            // ZeRO stage: 1 shards states, 2 gradients too, 3 parameters too
     bool fsdp = false;                       // PyTorch fully sharded data parallel (ZeRO-3 with per-layer gathers)
+    bool split_vocabulary = true;            // embedding and head are split over the tensor group
     int shard = 0;                           // ranks that one copy is sharded over (HSDP); 0: all of `data`
     int expert_tensor = 1;                   // ranks that each expert's matrices are split over
     ContextKind context_kind = ContextKind::ring;
@@ -195,6 +187,8 @@ struct Parallelism {
             field("schedule", &P::schedule, any_value, "Pipeline schedule; see `orrery list schedules`."),
             field("zero", &P::zero, {0.0, 3.0}, "ZeRO stage (Rajbhandari et al., arXiv 1910.02054)."),
             field("fsdp", &P::fsdp, any_value, "Fully sharded data parallel: parameters gathered layer by layer."),
+            field("split_vocabulary", &P::split_vocabulary, any_value,
+                  "Embedding and head split over the tensor group; false: whole when gathered (fsdp or zero 3 only)."),
             field("shard", &P::shard, non_negative, "Devices that share one sharded copy (HSDP); 0: all replicas."),
             field("expert_tensor", &P::expert_tensor, count,
                   "Devices that each expert's matrices are split over (Megatron's expert-tensor-parallel-size)."),
@@ -275,6 +269,12 @@ struct TrainingSpec {
     DataType precision = DataType::bf16;
     bool flash_attention = true;
     Optimizer optimizer = Optimizer::adamw;
+    OptimizerSettings optimizer_settings;
+    Regularization regularization;
+    GradientCompression gradient_compression;
+    Packing packing;
+    Frozen frozen;
+    int vocabulary_multiple = 128;           // the vocabulary is padded to this times tensor
     Recompute recompute = Recompute::none;
     int recompute_layers = 0;
     RecomputeModules recompute_modules;      // of `selective`; none named: the attention core, unless it is fused
@@ -300,6 +300,14 @@ struct TrainingSpec {
             field("precision", &T::precision, any_value, "Number format of the matrix products."),
             field("flash_attention", &T::flash_attention, any_value, "Fused attention that never writes the scores."),
             field("optimizer", &T::optimizer, any_value, "Optimizer: sets state bytes and the cost of its step."),
+            field("optimizer_settings", &T::optimizer_settings, any_value, "Formats of its states, and how it is run."),
+            field("regularization", &T::regularization, any_value, "What is added against overfitting, and its cost."),
+            field("gradient_compression", &T::gradient_compression, any_value,
+                  "What the gradient reduction sends instead of whole gradients."),
+            field("packing", &T::packing, any_value, "Several documents in one sequence, none seeing another."),
+            field("frozen", &T::frozen, any_value, "Parts of the model that are not trained."),
+            field("vocabulary_multiple", &T::vocabulary_multiple, count,
+                  "The vocabulary is padded to a multiple of this times tensor (Megatron-LM: 128).", "Megatron-LM's --make-vocab-size-divisible-by"),
             field("recompute", &T::recompute, any_value, "Activation recomputation."),
             field("recompute_layers", &T::recompute_layers, non_negative, "Layers per stage to recompute, with `block`."),
             field("recompute_modules", &T::recompute_modules, any_value,

@@ -7,6 +7,7 @@
 #include "scenarios/catalog_files.hpp"
 #include "scenarios/collective_file.hpp"
 #include "scenarios/family_file.hpp"
+#include "scenarios/framework_file.hpp"
 #include "scenarios/hugging_face.hpp"
 
 #include <algorithm>
@@ -159,7 +160,14 @@ Result<Node> find_node(std::string_view name) { return read_entry<Node>("node", 
 Result<CatalogLink> find_link(std::string_view name) { return read_entry<CatalogLink>("link", name, {"more", "notes"}); }
 
 Result<FrameworkProfile> find_framework(std::string_view name) {
-    return read_entry<FrameworkProfile>("framework", name, {"more", "notes"});
+    const Result<Json> json = framework_json(name);
+    if (!json) return json.problems();
+    FrameworkProfile profile;
+    profile.name = std::string(name);
+    Problems problems;
+    read_fields(*json, entry_place("framework", name), profile, problems, {"more", "notes", "extends"}, catalog_form);
+    if (!problems.empty()) return problems;
+    return profile;
 }
 
 Result<Architecture> find_model(std::string_view name_or_path) {

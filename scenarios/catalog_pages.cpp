@@ -2,6 +2,7 @@
 #include "scenarios/catalog.hpp"
 
 #include "scenarios/catalog_files.hpp"
+#include "scenarios/framework_file.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/quantity.hpp"
@@ -43,7 +44,7 @@ CatalogFigure figure_of(const std::string& key, const Json& json) {
 void add_figures(const Json& object, const std::string& prefix, CatalogPage& page) {
     for (const auto& [key, value] : object.items()) {
         const std::string name = prefix + key;
-        if (name == "title" || name == "name" || name == model_origin) continue;
+        if (name == "title" || name == "name" || name == "compared_with" || name == model_origin) continue;
         if (name == "notes" && value.is_array()) {
             for (const Json& note : value) page.notes.push_back(shown_value(note));
         } else if (value.is_object() && value.contains("value")) {
@@ -136,7 +137,8 @@ std::string model_line(const std::string& name) {
 
 std::string framework_line(const std::string& name) {
     const Result<FrameworkProfile> framework = find_framework(name);
-    return framework ? framework->title : "cannot be read: " + framework.problems().front().problem;
+    if (!framework) return "cannot be read: " + framework.problems().front().problem;
+    return framework->title + (framework->compared_with.empty() ? "; described only" : "; fitted on " + framework->compared_with);
 }
 
 /// One honest line about an entry of a kind.
@@ -196,7 +198,7 @@ void add_rent(const std::string& device, CatalogPage& page) {
 Result<CatalogPage> page_of(const CatalogKind& kind, const std::string& name) {
     const Result<std::string> file = entry_file(kind, name);
     if (!file) return file.problems();
-    const Result<Json> json = parse_json_file(*file);
+    const Result<Json> json = kind.name == "framework" ? framework_json(name) : parse_json_file(*file);
     if (!json) return json.problems();
     CatalogPage page{std::string(kind.name), name, line_of(kind, name), {}, {}};
     if (json->is_object()) add_figures(*json, "", page);

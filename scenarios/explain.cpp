@@ -36,7 +36,7 @@ std::string type_words(const Key& key) {
         case KeyKind::boolean:
             return "true or false";
         case KeyKind::text:
-            return "text";
+            return key.children.empty() ? "text" : "text, or an object of the keys below";
         case KeyKind::choice:
             return "one of the values below";
     }

@@ -9,7 +9,7 @@ namespace {
 using Framework = FrameworkProfile;
 
 // Neutral host times: about 30 launches forward and 45 backward in a fused eager layer.
-constexpr std::array<FrameworkKnob, 19> knobs{{
+constexpr std::array<FrameworkKnob, 21> knobs{{
     {"streaming_efficiency", 0.4, 0.95, 0.7,
      [](const Framework& f) { return f.streaming_efficiency; },
      [](Framework& f, double v) { f.streaming_efficiency = v; }},
@@ -47,6 +47,10 @@ constexpr std::array<FrameworkKnob, 19> knobs{{
     {"immature_attention_slowdown", 1.0, 3.5, 1.5,
      [](const Framework& f) { return f.immature_attention_slowdown; },
      [](Framework& f, double v) { f.immature_attention_slowdown = v; }},
+    {"convolution_slowdown", 0.8, 1.5, 1.0, [](const Framework& f) { return f.convolution_slowdown; },
+     [](Framework& f, double v) { f.convolution_slowdown = v; }},
+    {"host_launch", 0.0, 3e-5, 1e-5, [](const Framework& f) { return f.host_launch.si(); },
+     [](Framework& f, double v) { f.host_launch = Seconds::from_si(v); }, true},
     {"host_partial_graphs", 0.0, 1.0, 0.5,
      [](const Framework& f) { return f.host_partial_graphs; },
      [](Framework& f, double v) { f.host_partial_graphs = v; }},

@@ -92,6 +92,14 @@ Key workload_kind() {
     return key;
 }
 
+/// workload.framework is a name, or an object of a name and settings of the profile that the scenario changes.
+void add_framework_settings(Key& framework) {
+    framework.children.push_back(text_key("name", framework.path + ".name", "The profile that the settings change."));
+    describe_fields(framework, FrameworkProfile{});
+    for (Key& child : framework.children) child.default_value = nullptr;  // the profile's own, whichever it is
+    std::erase_if(framework.children, [](const Key& child) { return child.name == "title" || child.name == "compared_with"; });
+}
+
 void collect_paths(const Key& key, std::vector<std::string>& paths) {
     for (const Key& child : key.children) {
         paths.push_back(child.path);
@@ -110,7 +118,11 @@ Key scenario_keys() {
                                   "Scenario file that this one overlays, relative to this file: keys given here "
                                   "replace its own, null removes one (RFC 7396)."));
     for (Key& child : root.children) {
-        if (child.name == "workload") child.children.insert(child.children.begin(), workload_kind());
+        if (child.name != "workload") continue;
+        child.children.insert(child.children.begin(), workload_kind());
+        for (Key& key : child.children) {
+            if (key.name == "framework") add_framework_settings(key);
+        }
     }
     return root;
 }

@@ -93,6 +93,9 @@ Problems put(Json& values, const std::vector<std::string>& steps, const Key& roo
         const Key* key = find_key(root, path);
         const bool is_list = key != nullptr && key->kind == KeyKind::list;
         if (at->is_null()) *at = is_list ? Json::array() : Json::object();
+        // A name with settings of its own besides becomes an object of both.
+        if (at->is_string() && key != nullptr && key->kind == KeyKind::text && !key->children.empty())
+            *at = Json{{"name", *at}};
         const bool is_last = i + 1 == steps.size();
         if (at->is_array() && is_list) {
             const auto index = list_index(*at, steps[i]);

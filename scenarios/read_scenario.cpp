@@ -2,6 +2,7 @@
 #include "scenarios/scenario.hpp"
 
 #include "scenarios/bind.hpp"
+#include "scenarios/framework_file.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/overlay.hpp"
 #include "scenarios/scenario_checks.hpp"
@@ -72,6 +73,7 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
     const GivenKeys given{has_key(values, {"workload", "parallelism", "data"}),
                           has_key(values, {"workload", "sequence"})};
     const bool is_training = take_training_kind(values, problems);
+    scenario.framework_settings = take_framework_settings(values);
     if (!is_training) values["workload"] = Json::object();
     read_fields(values, "", scenario, problems);
     if (!is_training) {

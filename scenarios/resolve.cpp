@@ -3,6 +3,7 @@
 #include "scenarios/scenario.hpp"
 
 #include "scenarios/catalog.hpp"
+#include "scenarios/framework_file.hpp"
 #include "scenarios/scenario_checks.hpp"
 
 #include <algorithm>
@@ -80,6 +81,7 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     const std::string framework = framework_name(scenario.workload, run.family.has_value());
     run.framework =
         value_or_problems(find_framework(framework), "/workload/framework", problems);
+    run.framework = changed_framework(std::move(run.framework), scenario.framework_settings, problems);
     if (!problems.empty()) return problems;
     cluster.fabric = value_or_problems(
         build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters),

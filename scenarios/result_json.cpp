@@ -17,6 +17,10 @@ Json breakdown_object(const Breakdown& breakdown) {
 
 Json memory_object(const TrainingAnswer& answer) {
     const MemoryBreakdown& memory = answer.memory;
+    Json details = Json::array();
+    for (const MemoryDetail& one : memory.details) {
+        details.push_back({{"part", one.part}, {"name", one.name}, {"bytes", one.size.si()}, {"source", one.source}});
+    }
     return {{"peak_bytes", memory.total().si()},
             {"capacity_bytes", answer.memory_capacity.si()},
             {"weights_bytes", memory.weights.si()},
@@ -24,6 +28,8 @@ Json memory_object(const TrainingAnswer& answer) {
             {"optimizer_bytes", memory.optimizer.si()},
             {"activations_bytes", memory.activations.si()},
             {"other_bytes", memory.other.si()},
+            {"cached_bytes", memory.cached.si()},
+            {"details", details},
             {"fits", answer.fits},
             {"fullest_pipeline_rank", memory.stage},
             {"host_bytes_per_node", answer.host_memory.si()},
@@ -72,6 +78,13 @@ Json scenario_object(const Scenario& scenario) {
     Json object = write_fields(scenario);
     Json workload = {{"kind", "training"}};
     workload.update(object["workload"]);
+    if (!scenario.framework_settings.empty()) {
+        if (const Result<Json> settings = parse_json_text(scenario.framework_settings, "framework")) {
+            Json framework = {{"name", scenario.workload.framework}};
+            framework.update(*settings);
+            workload["framework"] = std::move(framework);
+        }
+    }
     object["workload"] = std::move(workload);
     return object;
 }

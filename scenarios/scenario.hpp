@@ -37,6 +37,7 @@ struct Scenario {
     std::string description;
     ClusterSpec cluster;
     TrainingSpec workload;        // with "kind": "training"
+    std::string framework_settings;  // JSON of what workload.framework changes in the profile it names; empty: nothing
     Economics economics;
     Fidelity fidelity = Fidelity::fluid;
     std::uint64_t seed = 1;

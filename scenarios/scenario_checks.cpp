@@ -4,6 +4,7 @@
 #include "models/plan_problems.hpp"
 #include "scenarios/bind.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/framework_file.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/shown_text.hpp"
 
@@ -133,6 +134,7 @@ NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
     const bool is_layered = parts.model && parts.model->family;
     const std::string framework = framework_name(scenario.workload, is_layered);
     parts.framework = looked_up(find_framework, framework, "/workload/framework", problems);
+    if (parts.framework) changed_framework(*parts.framework, scenario.framework_settings, problems);
     if (!cluster.calibration.empty()) {
         const auto calibration = read_calibration(located_file(cluster.calibration, scenario.directory));
         if (!calibration) adopt_lookup(calibration.problems(), "/cluster/calibration", problems);

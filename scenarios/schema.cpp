@@ -65,7 +65,8 @@ Json schema_of(const Key& key) {
             schema["type"] = "boolean";
             break;
         case KeyKind::text:
-            schema["type"] = "string";
+            if (!key.children.empty()) schema = object_schema(key, false);  // a name, or an object of settings
+            schema["type"] = key.children.empty() ? Json("string") : Json::array({"string", "object"});
             break;
         case KeyKind::choice:
             schema["type"] = "string";

@@ -26,12 +26,15 @@ constexpr double slowdown_neutral = 1.15;  // of a device in training against it
 // Biases, dropouts, casts and transposes as kernels of their own double what a layer launches.
 constexpr double unfused_launches = 2.0;
 constexpr std::string_view slowdown_name = "training_slowdown.";
+constexpr std::string_view convolution_name = "convolution_slowdown.";
+
+bool is_of_device(std::string_view knob) { return knob.starts_with(slowdown_name) || knob.starts_with(convolution_name); }
 
 /// Whether a constant of mixtures acts on a row.
 bool acts_on_experts(std::string_view knob, const PreparedTraining& row) {
     const TrainingRun& run = row.variants.front();
     const TrainingSpec& spec = run.spec;
-    if (run.architecture.experts == 0) return false;
+    if (run.family || run.architecture.experts == 0) return false;
     const bool overlaps = spec.overlap.experts == std::optional(true);
     const bool waits = !spec.token_drop && spec.launch_graphs != LaunchGraphs::full_iteration;
     const TokenDispatcher dispatcher = dispatcher_of(spec, row.cluster.fabric.domain, row.cluster.node.devices);
@@ -51,6 +54,9 @@ bool acts_on(std::string_view knob, const PreparedTraining& row) {
     const bool immature = framework.library_year - row.cluster.device.year < 2;
     const bool assumes_none =
         framework.immature_matrix_slowdown == 1.0 && framework.immature_attention_slowdown == 1.0;
+    const bool of_layers = knob == "convolution_slowdown" || knob == "host_launch";
+    if (of_layers && !run.family) return false;
+    if (run.family && (knob == "gradient_overlap" || knob == "contention")) return false;
     if (knob.starts_with("immature_") && (!immature || assumes_none)) return false;
     if (knob == "immature_attention_slowdown" || knob == "attention_slowdown") return run.spec.flash_attention;
     if (knob == "tensor_exposed" || knob == "host_tensor_parallel") return run.spec.parallelism.tensor > 1;
@@ -76,6 +82,7 @@ TrainingFitter::TrainingFitter(std::vector<PreparedTraining> rows, std::string l
     for (double& weight : weights_) weight /= std::max(sum, 1e-30);
     predicted_.resize(rows_.size());
     make_device_knobs();
+    make_convolution_knobs();
     make_framework_knobs();
 }
 
@@ -193,7 +200,7 @@ void TrainingFitter::make_device_knobs() {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
         DataType type = rows_[i].variants.front().spec.precision;
         if (type == DataType::fp16) type = DataType::bf16;  // the same matrix units at the same rate
-        by_type[{rows_[i].cluster.device.name, type}].push_back(i);
+        if (!rows_[i].variants.front().family) by_type[{rows_[i].cluster.device.name, type}].push_back(i);
         by_device[rows_[i].cluster.device.name].push_back(i);
     }
     for (const auto& [key, members] : by_type) {
@@ -258,7 +265,7 @@ void TrainingFitter::begin_neutral() {
 // A device without a run gets the geometric mean of its peers; a framework without one keeps what is neutral.
 void TrainingFitter::borrow_from_kin() {
     for (Knob& knob : knobs_) {
-        if (knob.told || !knob.constant.name.starts_with(slowdown_name)) continue;
+        if (knob.told || !is_of_device(knob.constant.name)) continue;
         double logs = 0.0;
         int peers = 0;
         for (const Knob& other : knobs_) {
@@ -272,14 +279,45 @@ void TrainingFitter::borrow_from_kin() {
     }
 }
 
+/// The device's factor on convolutions, by number format; only layered networks have any.
+void TrainingFitter::make_convolution_knobs() {
+    std::map<std::pair<std::string, DataType>, std::vector<std::size_t>> by_type;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        const TrainingRun& run = rows_[i].variants.front();
+        if (run.family) by_type[{rows_[i].cluster.device.name, run.spec.precision}].push_back(i);
+    }
+    for (const auto& [key, members] : by_type) {
+        const auto& [device, type] = key;
+        const Calibration& calibration = *rows_[members.front()].cluster.device.calibration;
+        const auto& products = calibration.training_slowdown[type];
+        Knob knob;
+        const double value = calibration.convolution_slowdown[type].value_or(products.value_or(slowdown_neutral));
+        knob.constant = {device, std::string(convolution_name) + std::string(name_of(type)), value, 0.6, 2.5, members.size()};
+        knob.began = value;
+        knob.told = counting(members) > 0;
+        knob.acts_on = members;
+        knob.apply = [this, name = device, kind = type](double v) {
+            set_calibration(name, [&](Calibration& one) { one.convolution_slowdown[kind] = v; });
+        };
+        knobs_.push_back(std::move(knob));
+    }
+}
+
 void TrainingFitter::set_slowdown(const std::string& device, DataType type, double value) {
+    set_calibration(device, [&](Calibration& one) {
+        one.training_slowdown[type] = value;
+        if (type == DataType::bf16) one.training_slowdown[DataType::fp16] = value;
+    });
+}
+
+/// Of every row on the device.
+void TrainingFitter::set_calibration(const std::string& device, const std::function<void(Calibration&)>& change) {
     std::shared_ptr<Calibration> changed;
     for (PreparedTraining& row : rows_) {
         if (row.cluster.device.name != device) continue;
         if (!changed) {
             changed = std::make_shared<Calibration>(*row.cluster.device.calibration);
-            changed->training_slowdown[type] = value;
-            if (type == DataType::bf16) changed->training_slowdown[DataType::fp16] = value;
+            change(*changed);
         }
         row.cluster.device.calibration = changed;
     }

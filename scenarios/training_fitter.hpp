@@ -51,7 +51,9 @@ class TrainingFitter {
     void make_framework_knobs();
     void begin_neutral();
     void borrow_from_kin();
+    void make_convolution_knobs();
     void set_slowdown(const std::string& device, DataType type, double value);
+    void set_calibration(const std::string& device, const std::function<void(Calibration&)>& change);
 };
 
 }  // namespace orrery

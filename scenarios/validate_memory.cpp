@@ -38,8 +38,7 @@ struct UnknownPart {
     std::string_view part;
     std::string_view reason;
 };
-constexpr std::array<UnknownPart, 9> unknown_parts{{
-    {"optimizer", "8-bit", "optimizers with 8-bit states are not in this version"},
+constexpr std::array<UnknownPart, 8> unknown_parts{{
     {"method", "lora", "adapter fine-tuning is not in this version"},
     {"model", "lora", "adapter fine-tuning is not in this version"},
     {"model", "mla", "latent attention is not in this version"},
@@ -115,9 +114,9 @@ bool has_flag(const Json& row, const std::string& flag) {
     return (row_text(row, "flags") + "_").find("_" + flag + "_") != std::string::npos;
 }
 
-/// The run of a row; Galvatron's profiles do not state their schedule; the figures
-/// themselves do: states grow by 2 bytes a parameter on 8 devices (16 bytes, fully sharded), and the last of p stages
-/// holds p times the activations of one micro-batch (GPipe with p of them).
+/// The run of a row. Galvatron's profiles do not state their schedule; the figures themselves do: states grow by 2
+/// bytes a parameter on 8 devices (16 bytes, fully sharded), and with tensor parallelism by two gathered inputs of all
+/// the sequences of a replica, which therefore are one micro-batch.
 Result<TrainingRun> run_of_memory(const Json& row, CatalogCache& catalog) {
     const auto incomplete = [](const std::string& reason) { return Problem{"row", reason, "complete the row"}; };
     Result<Architecture> architecture = architecture_of_memory(row);
@@ -144,10 +143,11 @@ Result<TrainingRun> run_of_memory(const Json& row, CatalogCache& catalog) {
     if (galvatron) {
         p.schedule = PipelineSchedule::gpipe;
         p.fsdp = true;
+        p.split_vocabulary = has_flag(row, "vtp");
     }
-    const int stage_share = spec.global_batch / (p.data * (galvatron ? p.pipeline : 1));
+    const int replica_share = spec.global_batch / p.data;
     if (!row_count(row, "mbs") && !galvatron) return incomplete("mbs is absent");
-    spec.micro_batch = row_count(row, "mbs").value_or(std::max(stage_share, 1));
+    spec.micro_batch = row_count(row, "mbs").value_or(std::max(replica_share, 1));
     const bool full = row_says(row, "activation_recompute", "full") || has_flag(row, "c");
     spec.recompute = full                                                 ? Recompute::full
                      : row_says(row, "activation_recompute", "selective") ? Recompute::selective
@@ -155,17 +155,22 @@ Result<TrainingRun> run_of_memory(const Json& row, CatalogCache& catalog) {
     const auto flash = row.find("flash_attention");
     spec.flash_attention = flash == row.end() || !flash->is_boolean() || flash->get<bool>();
     const bool old = !spec.flash_attention;
-    spec.framework = p.fsdp ? "pytorch-fsdp" : old ? "megatron-2021" : "megatron-core";
+    spec.framework = galvatron ? "galvatron" : p.fsdp ? "pytorch-fsdp" : old ? "megatron-2021" : "megatron-core";
+    if (row_says(row, "optimizer", "8-bit")) spec.optimizer = Optimizer::adam_8bit;
     Result<FrameworkProfile> profile = catalog.framework(spec.framework);
     if (!profile) return profile.problems();
     TrainingRun run{*architecture, spec, *profile, {}};
-    if (galvatron) run.framework.fused_kernels = false;
     return run;
 }
 
-double counted_bytes(const MemoryBreakdown& memory, Counted counted) {
+/// `capacity` of the device, 0 where it is not known: the allocator keeps freed memory up to it.
+double counted_bytes(const MemoryBreakdown& memory, Counted counted, Bytes capacity) {
     Bytes bytes = memory.total();
-    if (counted != Counted::device) bytes = bytes - memory.other;
+    if (counted == Counted::device) {
+        const Bytes shown = memory.shown();
+        return (capacity > Bytes{} && shown > capacity ? std::max(bytes, capacity) : shown).si();
+    }
+    bytes = bytes - memory.other;
     if (counted == Counted::reserved) bytes += memory.fragmentation;
     return bytes.si();
 }
@@ -191,13 +196,13 @@ RowTask prepare_memory(const Json& row, const std::string& id, CatalogCache& cat
     const Result<TrainingRun> run = run_of_memory(row, catalog);
     if (!run) return skipped_row(source, run.problems().front().problem);
     std::optional<Device> device;
-    if (ran_out_of_memory(row)) {
-        const NamedMachine* machine = machine_named(row_text(row, "gpu"));
-        if (machine == nullptr) return skipped_row(source, "no catalogue entry for the gpu");
+    if (const NamedMachine* machine = machine_named(row_text(row, "gpu")); machine != nullptr) {
         const Result<Device> found = catalog.device(std::string(machine->device));
         if (!found) return skipped_row(source, found.problems().front().problem);
         device = *found;
     }
+    const bool exhausted = ran_out_of_memory(row);
+    if (exhausted && !device) return skipped_row(source, "no catalogue entry for the gpu");
     const double measured = measured_bytes(row).value_or(0.0);
     const Counted counted = counted_by(row).value_or(Counted::device);
     const auto rank = row_number(row, "rank");
@@ -211,9 +216,9 @@ RowTask prepare_memory(const Json& row, const std::string& id, CatalogCache& cat
             const int stage = static_cast<int>(*rank) / (p.devices() / p.pipeline);
             memory = memory_of_stage(one.architecture, one.spec, one.framework, *graph, stage);
         }
-        if (device) return predict_exhaustion(row_id, source, memory, *device);
+        if (exhausted) return predict_exhaustion(row_id, source, memory, *device);
         const std::string note = rank ? "of rank " + std::to_string(static_cast<int>(*rank)) : "of the fullest rank";
-        return {source, {{row_id, source, "peak_bytes", measured, counted_bytes(memory, counted), note}}, {}};
+        return {source, {{row_id, source, "peak_bytes", measured, counted_bytes(memory, counted, device ? device->memory_capacity : Bytes{}), note}}, {}};
     };
 }
 

@@ -59,10 +59,11 @@ StepOutcome estimate_in_closed_form(const StepProgram& program) {
     }
     // Fill and drain: the other stages' passes of one micro-batch, a virtual stage of them at a time
     // (Narayanan et al., arXiv 2104.04473, section 2.2), and a message each way across every boundary.
-    part(TimePart::pipeline_bubble) += (all - stages[slowest].pass.total) / virtual_stages;
+    const double rounds = program.rounds;
+    part(TimePart::pipeline_bubble) += (all - stages[slowest].pass.total) * (rounds / virtual_stages);
     if (stages.size() > 1) {
         const double held_up = 2.0 * virtual_stages * micro_batches * program.boundary_exposed;
-        part(TimePart::pipeline_comm) += program.boundary_idle * (held_up + 2.0 * (stage_count - 1.0));
+        part(TimePart::pipeline_comm) += program.boundary_idle * (held_up + 2.0 * rounds * (stage_count - 1.0));
     }
     outcome.critical_rank = rank_at(program.parallelism, RankPlace{0, 0, 0, static_cast<int>(slowest)});
     return outcome;

@@ -47,6 +47,7 @@ Pricer::Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpe
 StepProgram Pricer::price() {
     program_.parallelism = spec_.parallelism;
     program_.micro_batches = graph_.micro_batches;
+    program_.rounds = graph_.rounds;
     dispatcher_ = dispatcher_of(spec_, cluster_.fabric.domain, cluster_.node.devices);
     if (framework_.contention > 0.0) program_.contention = framework_.contention / (1.0 - framework_.contention);
     price_boundary();
@@ -239,6 +240,12 @@ PricedLayer Pricer::price_layer(const LayerGraph& kind) {
         layer.joined_forward = std::move(joined.forward);
         layer.joined_backward = std::move(joined.backward);
     }
+    if (kind.is_decoder_layer && spec_.regularization.layer_drop > 0.0) {
+        for (auto* code : {&layer.forward, &layer.backward, &layer.input, &layer.weight, &layer.joined_forward,
+                           &layer.joined_backward}) {
+            thin_out(*code);
+        }
+    }
     return layer;
 }
 
@@ -374,13 +381,13 @@ void Pricer::price_stage(std::size_t index) {
     std::vector<Instruction> epilogue;
     const Holding trained = trained_part(stage.parameters, stage.expert_parameters, stage.frozen_parameters,
                                          stage.frozen_expert_parameters);
-    add_data_exchanges(trained, once[0], once[1], prologue, epilogue);
+    add_data_exchanges(stage, trained, once[0], once[1], prologue, epilogue);
     const bool holds_tied = graph_.tied_embedding_exchange && (index == 0 || index + 1 == graph_.stages.size());
     if (holds_tied && graph_.stages.size() > 1) {
         const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
         append_compute(epilogue, idle_price(sum, Axis::pipeline), TimePart::data_comm);
     }
-    add_optimizer(trained, epilogue);
+    add_optimizer(stage, trained, epilogue);
     if (!prologue.empty()) program.prologue = add_block("parameter gather", std::move(prologue));
     program.epilogue = add_block("optimizer", std::move(epilogue));
     program_.stages.push_back(std::move(program));

@@ -1,4 +1,4 @@
-// What data parallelism costs: gathers and scatters of sharded layers, the reduction of gradients, the optimizer.
+// What data parallelism costs: gathers and scatters of sharded layers, the reduction of gradients.
 #include "sim/price_offload.hpp"
 #include "sim/pricer.hpp"
 
@@ -11,8 +11,6 @@ namespace {
 // (DistributedDataParallelConfig.bucket_size, Megatron-Core 0.6).
 constexpr double bucket_parameters = 40e6;
 constexpr double bucket_parameters_per_rank = 1e6;
-// Square-ish bf16 products of a few thousand rows reach about this share of the datasheet's peak.
-constexpr double muon_efficiency = 0.6;
 constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
 
 }  // namespace
@@ -170,7 +168,7 @@ double Pricer::exposed_share(Seconds idle, Seconds beside, double parameters, in
     return std::clamp((idle - beside) / idle, smallest, 1.0);
 }
 
-void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward,
+void Pricer::add_data_exchanges(const StageGraph& stage, const Holding& trained, Seconds forward, Seconds backward,
                                 std::vector<Instruction>& prologue, std::vector<Instruction>& epilogue) {
     const Parallelism& plan = spec_.parallelism;
     if (plan.shards_parameters()) return;
@@ -183,17 +181,23 @@ void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds
         const int replicas = experts ? plan.expert_replicas() : plan.data * plan.context;
         if (replicas == 1 || parameters <= 0.0) continue;
         const double share = parameters / trained.total();  // of the passes, that hides this part
-        Exchange reduce = data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
-                                        Bytes::from_si(parameters * framework_.gradient_bytes), gradient_type, experts);
-        reduce.exposed =
-            exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
-                          parameters, replicas);
-        epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
-        if (sharded && sums_copies(experts)) {
-            Exchange sum = copies_exchange(reduce.collective, experts);
-            sum.exposed = reduce.exposed;
-            epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(sum), {}});
+        if (spec_.gradient_compression.kind == Compression::none) {
+            Exchange reduce =
+                data_exchange(sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
+                              Bytes::from_si(parameters * framework_.gradient_bytes), gradient_type, experts);
+            reduce.exposed =
+                exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
+                              parameters, replicas);
+            epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
+            if (sharded && sums_copies(experts)) {
+                Exchange sum = copies_exchange(reduce.collective, experts);
+                sum.exposed = reduce.exposed;
+                epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(sum), {}});
+            }
+        } else {
+            add_compressed_reduction(stage, parameters, experts, replicas, epilogue);
         }
+        append_compute(epilogue, 0.5 * framework_.reduction_cycle, TimePart::data_comm);
         if (!sharded) continue;
         Exchange gather = data_exchange(CollectiveKind::all_gather, Bytes::from_si(parameters * weight_bytes),
                                         DataType::bf16, experts);
@@ -202,28 +206,6 @@ void Pricer::add_data_exchanges(const Holding& trained, Seconds forward, Seconds
                           parameters, replicas);
         prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
     }
-}
-
-void Pricer::add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const {
-    const Parallelism& p = spec_.parallelism;
-    const bool sharded = p.zero >= 1 || p.fsdp;
-    const double owned =
-        sharded ? trained.dense / shard_ranks(false) + trained.experts / shard_ranks(true) : trained.total();
-    double bytes = owned * framework_.optimizer_bytes;
-    if (!p.shards_parameters()) bytes += 8.0 * trained.total();  // gradient norm and cast of the local copy
-    if (spec_.offload.optimizer != OffloadTarget::none) {
-        append_compute(epilogue, away_step_time(cluster_.node, p.devices(), spec_.offload, owned, !p.shards_parameters()),
-                       TimePart::optimizer);
-    } else {
-        append_compute(epilogue,
-                       Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
-                       TimePart::optimizer);
-    }
-    if (spec_.optimizer == Optimizer::muon) {
-        const Flop flop = owned * graph_.muon_flop_per_parameter;
-        append_compute(epilogue, flop / (cluster_.device.peak(DataType::bf16) * muon_efficiency), TimePart::optimizer);
-    }
-    append_compute(epilogue, framework_.fixed, TimePart::other);
 }
 
 }  // namespace orrery

@@ -127,9 +127,19 @@ class Pricer {
     void append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers);
     /// Share of an exchange that `beside` (times the framework's overlap) cannot hide; never less than one bucket.
     [[nodiscard]] double exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const;
-    void add_data_exchanges(const Holding& trained, Seconds forward, Seconds backward,
+    void add_data_exchanges(const StageGraph& stage, const Holding& trained, Seconds forward, Seconds backward,
                             std::vector<Instruction>& prologue, std::vector<Instruction>& epilogue);
-    void add_optimizer(const Holding& trained, std::vector<Instruction>& epilogue) const;
+    /// Compression, its exchanges, decompression: none of it overlaps backward (price_compression.cpp).
+    void add_compressed_reduction(const StageGraph& stage, double parameters, bool experts, int replicas,
+                                  std::vector<Instruction>& epilogue);
+    [[nodiscard]] Seconds stream_time(double bytes) const;
+    // The optimizer's step and what goes with it (price_optimizer.cpp).
+    void add_optimizer(const StageGraph& stage, const Holding& trained, std::vector<Instruction>& epilogue);
+    void add_norms(const StageGraph& stage, std::vector<Instruction>& epilogue) const;
+    void add_matrix_work(const StageGraph& stage, const Holding& owned, const Holding& trained,
+                         std::vector<Instruction>& epilogue);
+    /// Expected time of a layer that a step leaves out with the plan's layer_drop.
+    void thin_out(std::vector<Instruction>& code);
     void price_stage(std::size_t index);
     void add_scale_penalty();
 };

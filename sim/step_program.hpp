@@ -76,7 +76,8 @@ struct StageProgram {
 
 struct StepProgram {
     Parallelism parallelism;
-    int micro_batches = 1;
+    int micro_batches = 1;                  // of one rank in a step, all rounds together
+    int rounds = 1;                         // times that the pipeline fills and drains
     std::vector<Block> blocks;
     std::vector<Exchange> exchanges;
     std::vector<StageProgram> stages;       // by pipeline rank

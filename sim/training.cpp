@@ -71,7 +71,12 @@ void add_basis(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun
         answer.basis.push_back("data exchanges: " + collective_basis(cluster.fabric, exchange,
                                shape_along(run.spec.parallelism, Axis::data_context, cluster.fabric.domain)));
     }
-    answer.basis.push_back("framework: " + run.framework.title);
+    const std::string& runs = run.framework.compared_with;
+    answer.basis.push_back("framework: " + run.framework.title +
+                           (runs.empty() ? "; described, not fitted on any run" : "; fitted on " + runs));
+    if (runs.empty()) {
+        answer.notes.push_back("the framework profile \"" + run.framework.name + "\" as used here was not compared with any run");
+    }
 }
 
 void check_floor(const TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run) {

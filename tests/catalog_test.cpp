@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 
 /// Keys of catalogue files that hold words, not figures.
 const std::set<std::string> word_keys{"title", "kind",   "device",           "scale_up", "nic_kind", "provider", "sku",
-                                      "note",  "source", "collectives_like", "kernels_like", "date",     "notes",    "range"};
+                                      "note",  "source", "collectives_like", "kernels_like", "date",     "notes",    "range",
+                                      "extends", "compared_with"};
 
 /// Adds the place of every number, or text that could be one, that has no source and date.
 void find_sourceless(const Json& json, const std::string& place, std::vector<std::string>& found) {

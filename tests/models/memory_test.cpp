@@ -154,7 +154,7 @@ TEST_CASE("activations in flight follow the schedule", "[models][memory]") {
     const MemoryBreakdown gpipe = memory_with(a, s);
     CHECK(gpipe.stage == 3);  // which also keeps every micro-batch's logits
     const double head = 2 * 2.0 * 2048 * 4096 + 4.0 * 2048 * 32000;
-    CHECK(gpipe.activations.si() == Approx(16 * (8 * layer + head) + 6.0 * 2048 * 32000 + messages));
+    CHECK(gpipe.activations.si() == Approx(16 * (8 * layer + head) + 4.0 * 2048 * 32000 + messages));
 }
 
 TEST_CASE("full recomputation keeps each layer's input and one layer whole", "[models][memory]") {
@@ -170,7 +170,7 @@ TEST_CASE("full recomputation keeps each layer's input and one layer whole", "[m
     CHECK(memory_with(a, s).activations.si() == Approx(4 * (2 * input + 6 * layer) + (layer - input) + 2 * input));
 }
 
-TEST_CASE("profiles shipped with Galvatron are met within 10 % without a pipeline", "[models][memory]") {
+TEST_CASE("profiles shipped with Galvatron are met within 8 % without a pipeline", "[models][memory]") {
     // Method: Hetu-Galvatron, memory_profiling_bf16_llama2-7b_all.json (commit cea12ff): Llama 2 7B cut to one or two
     // layers, 8 GPUs, 8 sequences of 2048, fully sharded, vocabulary split: model states + peak activations in MiB as
     // allocated, so without context and communicators.
@@ -190,19 +190,22 @@ TEST_CASE("profiles shipped with Galvatron are met within 10 % without a pipelin
                                     {1, 1, 8, true, 904.3 + 1377.1},
                                     {2, 1, 8, true, 1292.4 + 1448.6}}};
     double sum = 0;
+    FrameworkProfile galvatron;
+    galvatron.fused_kernels = false;
+    galvatron.prefetched_units = 0;
     for (const Row& row : rows) {
         TrainingSpec s = memory_spec(row.tensor, 1, row.data, 1);
         s.micro_batch = 8 / row.data;
         s.global_batch = 8;
         s.parallelism.fsdp = true;
         if (row.recomputes) s.recompute = Recompute::full;
-        const MemoryBreakdown m = memory_with(llama2_7b(row.layers), s);
+        const MemoryBreakdown m = memory_with(llama2_7b(row.layers), s, galvatron);
         const double error = (m.total() - m.other) / 1.0_MiB / row.measured_mib - 1.0;
         INFO("layers " << row.layers << ", tensor " << row.tensor << ", recomputed " << row.recomputes);
-        CHECK(std::abs(error) < 0.10);
+        CHECK(std::abs(error) < 0.08);
         sum += std::abs(error);
     }
-    CHECK(sum / rows.size() < 0.07);
+    CHECK(sum / rows.size() < 0.04);
 }
 
 TEST_CASE("an eager stack keeps more per layer, as Galvatron's profiles show", "[models][memory]") {

@@ -118,7 +118,6 @@ TEST_CASE("memory rows that cannot be predicted say why", "[validate][memory]") 
     CHECK(contains(reason(R"(, "unit": "GB as printed")"), "the unit does not say"));
     CHECK(contains(reason(allocated + R"(, "method": "QLoRA")"), "adapter fine-tuning"));
     CHECK(contains(reason(allocated + R"(, "note": "CPU offload")"), "offload"));
-    CHECK(contains(reason(allocated + R"(, "optimizer": "bnb 8-bit Adam")"), "8-bit states"));
     CHECK(skip_reason(R"({"source": "s", "model": "x", "gpus": 8, "pp": 1, "seq": 1, "measured_gb": 1})") ==
           "tp is absent");
     CHECK(contains(skip_reason(R"({"model": "x, MLA", "measured_gb": 1})"), "latent attention"));
