@@ -107,7 +107,7 @@ TEST_CASE("measured devices reach the rates that others measured on them", "[sce
 
 TEST_CASE("committed fits say how well they predict rows that they did not see", "[scenarios][calibration]") {
     // Method: the targets of the operator model on rows that no fit saw: products within 9 % mean, prefill within 9 %,
-    // expert layers within 18 %.
+    // expert layers within 20 %.
     for (const std::string_view name : {"a100-sxm-80", "h100-sxm", "h200-sxm", "b200-sxm", "gb200", "l40s"}) {
         const auto device = find_device(name);
         REQUIRE(device.ok());
@@ -115,7 +115,7 @@ TEST_CASE("committed fits say how well they predict rows that they did not see",
         CHECK(calibration.device == name);
         REQUIRE(!calibration.gemm.empty());
         for (const GroupedCalibration& entry : calibration.grouped) {
-            CHECK(entry.quality.mean_error_with_residuals < 0.18);
+            CHECK(entry.quality.mean_error_with_residuals < 0.2);
         }
         for (const PrefillCalibration& entry : calibration.prefill) {
             if (entry.library.find("encoder") == std::string::npos) CHECK(entry.quality.mean_error_with_residuals < 0.09);
