@@ -113,12 +113,23 @@ struct StreamingParameters {
     }
 };
 
-/// Layer B: ln(measured / layer A) at one calibration point, found again by its place in a log2 space of its dimensions
-/// (m, n, k for products; the attention models say theirs).
+/// The sizes of one measured piece of work, whole numbers as its kind lists them (hardware/residuals.hpp); 0: not used.
+using Shape = std::array<std::int32_t, 8>;
+
+/// One measured shape that layer B leans on, and how much.
 struct ResidualPoint {
-    std::array<float, 6> place{};
-    float log_ratio = 0.0F;
+    Shape shape{};
+    float weight = 0.0F;
     bool operator==(const ResidualPoint&) const = default;
+};
+
+/// Layer B: ln(measured / layer A) as a weighted sum of bumps around measured shapes (hardware/residuals.hpp).
+struct ResidualField {
+    double cores = 1.0;                 // of the device that was measured: what its shapes filled
+    std::vector<float> lengths;         // per feature: the difference at which two shapes grow apart; 0: does not matter
+    std::vector<ResidualPoint> points;
+    std::vector<float> table;           // made from the others by prepare_residuals
+    bool operator==(const ResidualField&) const = default;
 };
 
 /// How good one fit is, on rows that it did not see. Errors are |predicted / measured - 1|.
@@ -156,7 +167,7 @@ struct GemmCalibration {
     /// What the table's rows hold beyond `parameters.launch`: the start of the kernel that quantises the activations
     /// (8- and 4-bit tables). Never priced with the product, whose user charges casts apart; needed to compare with rows.
     Seconds quantise_launch;
-    std::vector<ResidualPoint> residuals;
+    ResidualField residuals;
     FitQuality quality;
     bool operator==(const GemmCalibration&) const = default;
     /// All but the residual points, which a file writes in its own way.
@@ -172,11 +183,37 @@ struct GemmCalibration {
     }
 };
 
+/// Grouped products of experts, fitted to tables of whole expert layers.
+struct GroupedCalibration {
+    DataType type = DataType::bf16;
+    std::string library;
+    GemmParameters parameters;
+    /// What a layer takes beyond its two grouped products: starts of the kernels that sort rows by expert, activate,
+    /// quantise and sum, and the share of the memory bandwidth at which they move rows. Never priced with a product.
+    Seconds layer_launch;
+    double row_efficiency = 0.5;
+    ResidualField residuals;
+    FitQuality quality;
+    bool operator==(const GroupedCalibration&) const = default;
+    /// All but the residual points, which a file writes in its own way.
+    static constexpr auto fields() {
+        using G = GroupedCalibration;
+        return std::tuple{
+            required_field("type", &G::type, any_value, "Number format of the operands."),
+            field("library", &G::library, any_value, "Library, version and format that were measured."),
+            required_field("parameters", &G::parameters, any_value, "Of the tile model."),
+            field("layer_launch", &G::layer_launch, non_negative, "Starts of the layer's other kernels in the rows."),
+            field("row_efficiency", &G::row_efficiency, fraction, "Share of memory bandwidth of the layer's other kernels."),
+            field("quality", &G::quality, any_value, "Errors on rows that the fit did not see."),
+        };
+    }
+};
+
 struct PrefillCalibration {
     DataType type = DataType::bf16;    // of queries; peaks are this type's
     std::string library;
     PrefillParameters parameters;
-    std::vector<ResidualPoint> residuals;
+    ResidualField residuals;
     FitQuality quality;
     bool operator==(const PrefillCalibration&) const = default;
     /// All but the residual points, which a file writes in its own way.
@@ -194,7 +231,7 @@ struct PrefillCalibration {
 struct DecodeCalibration {
     std::string library;
     DecodeParameters parameters;
-    std::vector<ResidualPoint> residuals;
+    ResidualField residuals;
     FitQuality quality;
     bool operator==(const DecodeCalibration&) const = default;
     /// All but the residual points, which a file writes in its own way.
@@ -213,6 +250,7 @@ struct Calibration {
     std::string device;                       // catalogue name it belongs to, or was derived from
     std::string date;                         // ISO 8601, of the fit
     std::vector<GemmCalibration> gemm;        // the first entry of a type is the one used
+    std::vector<GroupedCalibration> grouped;  // the first entry of a type is the one used
     std::vector<PrefillCalibration> prefill;  // the first entry of a type is the one used
     std::vector<DecodeCalibration> decode;
     std::optional<StreamingParameters> streaming;

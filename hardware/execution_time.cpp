@@ -45,6 +45,16 @@ const GemmCalibration* gemm_table(const Calibration& calibration, DataType type)
     return nullptr;
 }
 
+// The table of grouped products of this width; null where none was measured.
+const GroupedCalibration* grouped_table(const Calibration& calibration, DataType type) {
+    const GroupedCalibration* same_width = nullptr;
+    for (const GroupedCalibration& table : calibration.grouped) {
+        if (table.type == type) return &table;
+        if (same_width == nullptr && element_bytes(table.type) == element_bytes(type)) same_width = &table;
+    }
+    return same_width;
+}
+
 // The first table of prefill attention for `type`, else the first of any type; null without.
 const PrefillCalibration* prefill_table(const Calibration& calibration, DataType type) {
     for (const PrefillCalibration& table : calibration.prefill) {
@@ -72,12 +82,18 @@ struct SecondsOf {
         }
         const double kernel = matrix_multiply_seconds(machine, table->parameters, work) * software.matrix_slowdown;
         return (launch_of(table->parameters.launch, software) + kernel) *
-               std::exp(residual_at(table->residuals, place_of(work)));
+               std::exp(residual_at(table->residuals, product_features(shape_of(work), machine.cores)));
     }
 
     double operator()(const GroupedMatrixMultiply& work) const {
         const Machine machine = machine_of(device, work.type);
         if (machine.peak <= 0.0) return std::numeric_limits<double>::infinity();
+        if (const GroupedCalibration* grouped = grouped_table(*device.calibration, work.type)) {
+            const double kernel =
+                grouped_multiply_seconds(machine, grouped->parameters, work) * software.matrix_slowdown;
+            return (launch_of(grouped->parameters.launch, software) + kernel) *
+                   std::exp(residual_at(grouped->residuals, grouped_features(shape_of(work), machine.cores)));
+        }
         const GemmCalibration* table = gemm_table(*device.calibration, work.type);
         const GemmParameters parameters = table != nullptr ? table->parameters : scaled_gemm(device, work.type);
         return launch_of(parameters.launch, software) +
@@ -93,7 +109,8 @@ struct SecondsOf {
         double kernel = prefill_seconds(machine, parameters, work);
         if (work.backward) kernel = attention_backward_work * kernel + attention_backward_seconds;
         const double seconds = launch_of(parameters.launch, software) + kernel * software.attention_slowdown;
-        return table == nullptr ? seconds : seconds * std::exp(residual_at(table->residuals, prefill_place(work)));
+        if (table == nullptr) return seconds;
+        return seconds * std::exp(residual_at(table->residuals, prefill_features(shape_of(work), machine.cores)));
     }
 
     double decode(const Machine& machine, const Attention& work) const {
@@ -101,7 +118,9 @@ struct SecondsOf {
         const DecodeParameters parameters = tables.empty() ? scaled_decode(device) : tables.front().parameters;
         const double seconds = launch_of(parameters.launch, software) +
                                decode_seconds(machine, parameters, work) * software.attention_slowdown;
-        return tables.empty() ? seconds : seconds * std::exp(residual_at(tables.front().residuals, decode_place(work)));
+        if (tables.empty()) return seconds;
+        return seconds *
+               std::exp(residual_at(tables.front().residuals, decode_features(shape_of(work), machine.cores)));
     }
 
     [[nodiscard]] StreamingParameters streaming_parameters() const {
@@ -146,7 +165,7 @@ struct BasisOf {
         return said(gemm_table(*device.calibration, work.type) != nullptr);
     }
     std::string operator()(const GroupedMatrixMultiply& work) const {
-        return said(gemm_table(*device.calibration, work.type) != nullptr);
+        return said(grouped_table(*device.calibration, work.type) != nullptr || gemm_table(*device.calibration, work.type) != nullptr);
     }
     std::string operator()(const Attention& work) const {
         return said(is_decode(work) ? !device.calibration->decode.empty() : !device.calibration->prefill.empty());

@@ -1,4 +1,4 @@
-// Inverse-distance interpolation of fit residuals.
+// Sums bumps around measured shapes, sixteen at a time so that the compiler keeps them in vector registers.
 #include "hardware/residuals.hpp"
 
 #include <algorithm>
@@ -6,42 +6,55 @@
 namespace orrery {
 namespace {
 
-constexpr std::size_t residual_neighbours = 6;
-// Squared distance (in octaves of the dimensions) at which a point counts as much as the physics alone.
-constexpr float residual_reach_squared = 16.0F;
-constexpr float residual_same_place = 1e-5F;  // places are stored to a thousandth of an octave
+constexpr std::size_t residual_block = 16;
 
-struct Neighbour {
-    float distance_squared;
-    float log_ratio;
-};
+std::size_t lengths_used(const ResidualField& field) {
+    return static_cast<std::size_t>(
+        std::count_if(field.lengths.begin(), field.lengths.end(), [](float length) { return length > 0.0F; }));
+}
 
 }  // namespace
 
-double residual_at(const std::vector<ResidualPoint>& points, const std::array<float, 6>& place) {
-    std::array<Neighbour, residual_neighbours> nearest{};
-    std::size_t found = 0;
-    for (const ResidualPoint& point : points) {
-        float distance = 0.0F;
-        for (std::size_t i = 0; i < place.size(); ++i) {
-            const float step = place[i] - point.place[i];
-            distance += step * step;
+void prepare_residuals(ResidualField& field, FeaturesOf features) {
+    const std::size_t used = lengths_used(field);
+    const std::size_t blocks = (field.points.size() + residual_block - 1) / residual_block;
+    field.table.assign(blocks * (used + 1) * residual_block, 0.0F);  // missing points of the last block weigh nothing
+    for (std::size_t i = 0; i < field.points.size(); ++i) {
+        const Features place = features(field.points[i].shape, field.cores);
+        float* at = field.table.data() + (i / residual_block) * (used + 1) * residual_block + i % residual_block;
+        *at = field.points[i].weight;
+        for (std::size_t f = 0; f < field.lengths.size(); ++f) {
+            if (field.lengths[f] <= 0.0F) continue;
+            at += residual_block;
+            *at = place[f] / field.lengths[f];
         }
-        if (found == residual_neighbours && distance >= nearest[found - 1].distance_squared) continue;
-        std::size_t slot = found < residual_neighbours ? found++ : found - 1;
-        for (; slot > 0 && nearest[slot - 1].distance_squared > distance; --slot) nearest[slot] = nearest[slot - 1];
-        nearest[slot] = {distance, point.log_ratio};
     }
-    if (found == 0) return 0.0;
-    if (nearest[0].distance_squared < residual_same_place) return static_cast<double>(nearest[0].log_ratio);
-    double weights = 1.0 / static_cast<double>(residual_reach_squared);
-    double sum = 0.0;
-    for (std::size_t i = 0; i < found; ++i) {
-        const double weight = 1.0 / static_cast<double>(nearest[i].distance_squared);
-        weights += weight;
-        sum += weight * static_cast<double>(nearest[i].log_ratio);
+}
+
+double residual_at(const ResidualField& field, const Features& features) {
+    Features query{};
+    std::size_t used = 0;
+    for (std::size_t f = 0; f < field.lengths.size(); ++f) {
+        if (field.lengths[f] > 0.0F) query[used++] = features[f] / field.lengths[f];
     }
-    return sum / weights;
+    std::array<float, residual_block> sums{};
+    const float* const end = field.table.data() + field.table.size();
+    for (const float* block = field.table.data(); block != end;) {
+        const float* const weights = block;
+        block += residual_block;
+        std::array<float, residual_block> distances{};
+        for (std::size_t f = 0; f < used; ++f, block += residual_block) {
+            const float here = query[f];
+            for (std::size_t i = 0; i < residual_block; ++i) {
+                const float step = block[i] - here;
+                distances[i] += step * step;
+            }
+        }
+        for (std::size_t i = 0; i < residual_block; ++i) sums[i] += weights[i] / (1.0F + 0.5F * distances[i]);
+    }
+    float sum = 0.0F;
+    for (const float part : sums) sum += part;
+    return static_cast<double>(sum);
 }
 
 }  // namespace orrery

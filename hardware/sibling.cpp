@@ -21,11 +21,16 @@ Calibration sibling_calibration(const Calibration& own, const Calibration& measu
     result.device = measured.device;
     result.date = measured.date;
     result.gemm = measured.gemm;
+    result.grouped = measured.grouped;
     result.prefill = measured.prefill;
     result.decode = measured.decode;
     if (!result.streaming) result.streaming = measured.streaming;
     const double bandwidth = source.memory_bandwidth > BytesPerSecond{} ? target.memory_bandwidth / source.memory_bandwidth : 1.0;
     for (GemmCalibration& table : result.gemm) {
+        table.parameters.core_feed *= core_peak_ratio(source, target, table.type);
+        table.parameters.cache_feed *= bandwidth;
+    }
+    for (GroupedCalibration& table : result.grouped) {
         table.parameters.core_feed *= core_peak_ratio(source, target, table.type);
         table.parameters.cache_feed *= bandwidth;
     }

@@ -59,7 +59,6 @@ constexpr std::array<double, 3> query_rows_choices{32.0, 64.0, 128.0};
 constexpr std::array<double, 3> group_max_choices{1.0, 32.0, 1024.0};  // none; XQA of TensorRT-LLM; all
 
 using AttentionRows = std::vector<MeasuredAttention>;
-using Place = std::array<float, 6> (*)(const Attention&);
 // Seconds of a row, by the vector of parameters and the kernel's tile (query_rows or group_max).
 using AttentionPrice = std::function<double(const std::vector<double>&, double, const Attention&)>;
 
@@ -89,26 +88,26 @@ AttentionFit best_fit(const AttentionRows& rows, const std::vector<FitSample>& s
 template <class Fit>
 AttentionFit fit_rows(const AttentionRows& rows, std::vector<FitSample> samples, const OperatorFitOptions& options,
                       const AttentionPrice& price, std::span<const double> tiles,
-                      const std::vector<FitParameter>& bounds, Fit& fit) {
+                      const std::vector<FitParameter>& bounds, const ResidualFit& how, Fit& fit) {
     Rng rng = Rng::stream(options.seed, fit.quality.table, static_cast<std::uint64_t>(rows.front().work.type));
     const FitSplit split = split_samples(std::move(samples), options.rows_fitted, rng);
     const AttentionFit best = best_fit(rows, split.fitted, price, tiles, bounds, options.starts, rng);
     const SampleModel model = [&](const FitSample& sample) {
         return price(best.parameters, best.tile, rows[sample.row].work);
     };
-    fit.residuals = residual_points(choose_spread(split.fitted, options.residual_points, rng), model);
+    fit.residuals = residual_field(split.fitted, model, how, rng);
     fit.quality.rows = static_cast<std::int64_t>(rows.size());
     fit.quality.rows_left_out = fit.quality.rows - static_cast<std::int64_t>(split.fitted.size() + split.judged.size());
     fit.quality.rows_fitted = static_cast<std::int64_t>(split.fitted.size());
-    judge(split.judged, model, fit.residuals, fit.quality);
+    judge(split.judged, model, fit.residuals, how, fit.quality);
     return best;
 }
 
-std::vector<FitSample> possible_samples(const Device& device, const AttentionRows& rows, Place place) {
+std::vector<FitSample> possible_samples(const Device& device, const AttentionRows& rows) {
     std::vector<FitSample> samples;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         if (rows[i].measured < attention_faster_than_possible * physical_floor(device, rows[i].work)) continue;
-        samples.push_back({i, place(rows[i].work), rows[i].measured.si()});
+        samples.push_back({i, rows[i].measured.si(), {shape_of(rows[i].work)}});
     }
     return samples;
 }
@@ -171,8 +170,9 @@ Result<std::vector<PrefillCalibration>> fit_prefill(const Device& device, const 
         fit.type = type;
         fit.library = table.name.library + " " + table.name.table;
         fit.quality.table = table.name.file;
-        const AttentionFit best = fit_rows(rows, possible_samples(device, rows, prefill_place), options, price,
-                                           query_rows_choices, prefill_bounds(), fit);
+        const AttentionFit best = fit_rows(rows, possible_samples(device, rows), options, price,
+                                           query_rows_choices, prefill_bounds(),
+                                           {prefill_features, machine.cores, options.residual_points}, fit);
         fit.parameters = prefill_parameters_of(best.parameters, best.tile);
         fits.push_back(std::move(fit));
     }
@@ -191,13 +191,14 @@ Result<DecodeCalibration> fit_decode(const Device& device, const MeasuredTable& 
     DecodeCalibration fit;
     fit.library = table.name.library;
     fit.quality.table = table.name.file;
-    std::vector<FitSample> samples = possible_samples(device, rows, decode_place);
+    std::vector<FitSample> samples = possible_samples(device, rows);
     if (window_ignored(rows, samples, price, options)) {
         std::erase_if(samples, [&](const FitSample& sample) { return window_cuts(rows[sample.row].work); });
         fit.quality.note = "rows with a window took the time of the whole cache and are left out";
     }
     const AttentionFit best =
-        fit_rows(rows, std::move(samples), options, price, group_max_choices, decode_bounds(), fit);
+        fit_rows(rows, std::move(samples), options, price, group_max_choices, decode_bounds(),
+                 {decode_features, machine.cores, options.residual_points}, fit);
     fit.parameters = decode_parameters_of(best.parameters, best.tile);
     return fit;
 }

@@ -2,8 +2,11 @@
 #include "kernels/fit_calibration.hpp"
 
 #include "hardware/work_kinds/matrix_multiply_model.hpp"
+#include "kernels/expert_layer.hpp"
+#include "kernels/fit_residuals.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 namespace orrery {
@@ -13,7 +16,7 @@ constexpr double row_faster_than_possible = 0.98;  // see kernels/fit_operators.
 
 // Variants of a format (block scales, static scales) and encoder tables stand behind the plain ones.
 bool plain(const std::string& library) {
-    for (const std::string_view variant : {"_block", "_static", "encoder"}) {
+    for (const std::string_view variant : {"_block", "_static", "_min_latency", "encoder"}) {
         if (library.find(variant) != std::string::npos) return false;
     }
     return true;
@@ -52,12 +55,44 @@ const GemmCalibration* entry_of(const Device& device, const std::string& library
     return first;
 }
 
+// The quantise kernel that rows of narrow formats contain, off by as much as the product beside it.
 Seconds quantise_time(const Device& device, const MeasuredTable& table, const MeasuredProduct& row) {
     if (!table_format(row.format).quantises) return {};
     const GemmCalibration* entry = entry_of(device, table.name.library + " " + row.format, row.work.type);
     if (entry == nullptr) return {};
-    const double moved = quantise_seconds(machine_of(device, row.work.type), entry->parameters, row.work);
-    return entry->quantise_launch + Seconds::from_si(moved);
+    const Machine machine = machine_of(device, row.work.type);
+    const double moved = quantise_seconds(machine, entry->parameters, row.work);
+    const double log_ratio = residual_at(entry->residuals, product_features(shape_of(row.work), machine.cores));
+    return (entry->quantise_launch + Seconds::from_si(moved)) * std::exp(log_ratio);
+}
+
+// The entry that was fitted to this kind of layer, else the first of its type; null without.
+const GroupedCalibration* layer_entry(const Device& device, const std::string& library, DataType type) {
+    const GroupedCalibration* first = nullptr;
+    for (const GroupedCalibration& entry : device.calibration->grouped) {
+        if (entry.library == library) return &entry;
+        if (first == nullptr && entry.type == type) first = &entry;
+    }
+    return first;
+}
+
+// Layers on devices without a table of them: usual starts and half the memory bandwidth around the products.
+constexpr Seconds layer_launch_default = 20.0_us;
+constexpr double row_efficiency_default = 0.5;
+
+Seconds layer_time(const Device& device, const std::string& library, const MeasuredExperts& row,
+                   const ExpertLayer& layer) {
+    const GroupedCalibration* entry = layer_entry(device, library + " " + row.format, row.type);
+    if (entry == nullptr) {
+        return execution_time(device, layer.up) + execution_time(device, layer.down) + layer_launch_default +
+               layer.moved / (device.memory_bandwidth * row_efficiency_default);
+    }
+    const Machine machine = machine_of(device, row.type);
+    const LayerSeconds parts = layer_seconds(machine, *entry, layer);
+    const ResidualSample sample{0.0, {shape_of(layer.up), shape_of(layer.down)}, product_shares(parts)};
+    const double log_ratio = residual_of(entry->residuals, grouped_features, machine.cores, sample);
+    return std::max(Seconds::from_si((parts.up + parts.down + parts.rest) * std::exp(log_ratio)),
+                    layer_floor(device, layer));
 }
 
 }  // namespace
@@ -82,6 +117,10 @@ CalibrationFit fit_calibration(const Device& device, const std::vector<MeasuredT
             for (GemmCalibration& entry : fit_products(device, table, options)) {
                 fit.calibration.gemm.push_back(std::move(entry));
             }
+        } else if (table.name.table == "moe") {
+            for (GroupedCalibration& entry : fit_experts(device, table, options)) {
+                fit.calibration.grouped.push_back(std::move(entry));
+            }
         } else if (table.name.table == "generation_attention") {
             Result<DecodeCalibration> entry = fit_decode(device, table, options);
             entry.ok() ? fit.calibration.decode.push_back(std::move(entry).value()) : refuse(entry.problems());
@@ -95,6 +134,7 @@ CalibrationFit fit_calibration(const Device& device, const std::vector<MeasuredT
         }
     }
     best_first(fit.calibration.gemm);
+    best_first(fit.calibration.grouped);
     best_first(fit.calibration.prefill);
     best_first(fit.calibration.decode);
     return fit;
@@ -110,6 +150,11 @@ std::vector<RowPrediction> predict_rows(const Device& device, const MeasuredTabl
     for (const MeasuredAttention& row : table.attention) {
         predictions.push_back({words(row), row.measured, execution_time(device, row.work),
                                row.measured >= row_faster_than_possible * physical_floor(device, row.work)});
+    }
+    for (const MeasuredExperts& row : table.experts) {
+        const ExpertLayer layer = expert_layer(row);
+        predictions.push_back({row.row, row.measured, layer_time(device, table.name.library, row, layer),
+                               row.measured >= row_faster_than_possible * layer_floor(device, layer)});
     }
     return predictions;
 }

@@ -54,7 +54,7 @@ GemmCalibration fit_format(const Device& device, const TableName& name, const st
     std::vector<FitSample> samples;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         if (rows[i].measured < faster_than_possible * physical_floor(device, rows[i].work)) continue;
-        samples.push_back({i, place_of(rows[i].work), rows[i].measured.si()});
+        samples.push_back({i, rows[i].measured.si(), {shape_of(rows[i].work)}});
     }
     fit.quality.rows_left_out = fit.quality.rows - static_cast<std::int64_t>(samples.size());
     Rng rng = Rng::stream(options.seed, name.file + format, 0);
@@ -73,9 +73,10 @@ GemmCalibration fit_format(const Device& device, const TableName& name, const st
     const SampleModel model = [&](const FitSample& sample) {
         return row_seconds(machine, whole, rows[sample.row].work, type.quantises);
     };
-    fit.residuals = residual_points(choose_spread(split.fitted, options.residual_points, rng), model);
+    const ResidualFit how{product_features, machine.cores, options.residual_points};
+    fit.residuals = residual_field(split.fitted, model, how, rng);
     fit.quality.rows_fitted = static_cast<std::int64_t>(split.fitted.size());
-    judge(split.judged, model, fit.residuals, fit.quality);
+    judge(split.judged, model, fit.residuals, how, fit.quality);
     fit.parameters = whole;
     if (element_bytes(fit.type) <= 1.0) {
         fit.parameters.launch = std::min(whole.launch, product_launch_max);

@@ -3,16 +3,19 @@
 
 #include "hardware/calibration.hpp"
 #include "hardware/device.hpp"
+#include "hardware/work_kinds/machine.hpp"
+#include "kernels/expert_layer.hpp"
 #include "kernels/measured_table.hpp"
 
+#include <array>
 #include <vector>
 
 namespace orrery {
 
 struct OperatorFitOptions {
     std::uint64_t seed = 1;
-    std::int64_t rows_fitted = 900;       // of one table, for layer A; the rest judges it
-    std::int64_t residual_points = 600;   // of the fitted rows, kept as layer B
+    std::int64_t rows_fitted = 1125;      // of one table, for both layers; the rest judges them
+    std::int64_t residual_points = 448;   // of the fitted rows, kept as layer B
     int starts = 10;
 };
 
@@ -30,5 +33,23 @@ Result<std::vector<PrefillCalibration>> fit_prefill(const Device& device, const 
 /// generation_attention tables. Rows with a window are left out where the measured kernel ignored it.
 Result<DecodeCalibration> fit_decode(const Device& device, const MeasuredTable& table,
                                      const OperatorFitOptions& options);
+
+/// Seconds of a layer by layer A: its two products with their starts, and all other kernels.
+struct LayerSeconds {
+    double up = 0.0;
+    double down = 0.0;
+    double rest = 0.0;
+};
+LayerSeconds layer_seconds(const Machine& machine, const GroupedCalibration& entry, const ExpertLayer& layer);
+
+/// By how much the residuals at either product count for the layer.
+std::array<double, 2> product_shares(const LayerSeconds& parts);
+
+/// The least time of a layer: arithmetic or memory of its products.
+Seconds layer_floor(const Device& device, const ExpertLayer& layer);
+
+/// moe tables, per number format and kernel family in the order of the table.
+std::vector<GroupedCalibration> fit_experts(const Device& device, const MeasuredTable& table,
+                                            const OperatorFitOptions& options);
 
 }  // namespace orrery

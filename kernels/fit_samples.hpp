@@ -3,6 +3,7 @@
 
 #include "hardware/calibration.hpp"
 #include "hardware/rng.hpp"
+#include "kernels/fit_residuals.hpp"
 
 #include <array>
 #include <functional>
@@ -13,8 +14,9 @@ namespace orrery {
 /// One measured row, as the fit sees it.
 struct FitSample {
     std::size_t row = 0;             // in the caller's list
-    std::array<float, 6> place{};
     double seconds = 0.0;            // measured
+    std::array<Shape, 2> shapes{};   // see ResidualSample
+    std::array<double, 2> shares{1.0, 0.0};
 };
 
 struct FitSplit {
@@ -25,19 +27,20 @@ struct FitSplit {
 /// A random split, the same for the same seed.
 FitSplit split_samples(std::vector<FitSample> samples, std::int64_t fitted, Rng& rng);
 
-/// `kept` samples spread over the space: each next one is the farthest from those chosen (Gonzalez, Theoretical
-/// Computer Science 38, 1985), after a random first. For half of them; the other half is drawn at random, so that dense
-/// regions stay represented.
-std::vector<FitSample> choose_spread(const std::vector<FitSample>& samples, std::int64_t kept, Rng& rng);
-
 /// Seconds that layer A gives for a sample.
 using SampleModel = std::function<double(const FitSample&)>;
 
-/// ln(measured / model) at the samples.
-std::vector<ResidualPoint> residual_points(const std::vector<FitSample>& samples, const SampleModel& model);
+/// Layer B of a table: its fit to the samples, and how it compares shapes on this device.
+struct ResidualFit {
+    FeaturesOf features = nullptr;
+    double cores = 1.0;
+    std::int64_t points = 0;
+};
+ResidualField residual_field(const std::vector<FitSample>& samples, const SampleModel& model, const ResidualFit& how,
+                             Rng& rng);
 
 /// Fills the errors of `quality` from the rows that judge.
-void judge(const std::vector<FitSample>& judged, const SampleModel& model, const std::vector<ResidualPoint>& residuals,
-           FitQuality& quality);
+void judge(const std::vector<FitSample>& judged, const SampleModel& model, const ResidualField& residuals,
+           const ResidualFit& how, FitQuality& quality);
 
 }  // namespace orrery

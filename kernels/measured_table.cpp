@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 
 namespace orrery {
@@ -30,6 +31,13 @@ class CsvRow {
     void take(const std::string& line, std::int64_t number) {
         cells_ = split_line(line);
         number_ = number;
+        if (cells_.size() != header_.size()) {
+            refuse("has " + std::to_string(cells_.size()) + " cells where the head has " + std::to_string(header_.size()),
+                   "write one cell for each column");
+        }
+    }
+    void refuse(const std::string& problem, const std::string& remedy) {
+        problems.push_back({place_ + ":" + std::to_string(number_), problem, remedy});
     }
     [[nodiscard]] std::string text(std::string_view column, std::string_view absent) const {
         const auto at = std::find(header_.begin(), header_.end(), column);
@@ -42,8 +50,7 @@ class CsvRow {
         double value = 0.0;
         const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
         if (error != std::errc{} || end != cell.data() + cell.size() || !std::isfinite(value)) {
-            problems.push_back({place_ + ":" + std::to_string(number_), "column " + std::string(column) + " is \"" + cell + "\"",
-                                "write a number"});
+            refuse("column " + std::string(column) + " is \"" + cell + "\"", "write a number");
             return absent;
         }
         return value;
@@ -63,6 +70,10 @@ class CsvRow {
 
 std::vector<std::string> columns_of(std::string_view table) {
     if (table == "gemm") return {"gemm_dtype", "m", "n", "k", "latency"};
+    if (table == "moe") {
+        return {"moe_dtype",   "num_tokens",  "hidden_size", "inter_size",   "topk",
+                "num_experts", "moe_tp_size", "moe_ep_size", "distribution", "latency"};
+    }
     if (table == "encoder_attention") return {"batch_size", "isl", "num_heads", "head_dim", "latency"};
     return {"batch_size", "isl", "num_heads", "num_key_value_heads", "head_dim", "step", "latency"};
 }
@@ -100,6 +111,52 @@ void take_attention(CsvRow& row, MeasuredTable& table) {
         return;
     }
     table.attention.push_back({work, Seconds::from_si(row.number("latency", 0.0) * 1e-3)});
+}
+
+constexpr double layer_size_max = 1e9;
+
+void take_experts(CsvRow& row, MeasuredTable& table) {
+    const std::string word = row.text("moe_dtype", "");
+    const std::string law = row.text("distribution", "");
+    const std::string kernel = row.text("kernel_source", "");
+    const TableFormat format = table_format(word);
+    MeasuredExperts e;
+    e.format = kernel.find("min_latency") == std::string::npos ? word : word + "_min_latency";
+    e.tokens = row.number("num_tokens", 0.0);
+    e.hidden = row.number("hidden_size", 0.0);
+    e.inner = row.number("inter_size", 0.0);
+    e.per_token = row.number("topk", 0.0);
+    e.experts = row.number("num_experts", 0.0);
+    e.tensor = row.number("moe_tp_size", 1.0);
+    e.expert_parallel = row.number("moe_ep_size", 1.0);
+    e.power = law.rfind("power_law_", 0) == 0 ? std::atof(law.c_str() + 10) : 0.0;
+    e.gated = kernel.find("nongated") == std::string::npos;
+    e.type = format.type;
+    e.measured = Seconds::from_si(row.number("latency", 0.0) * 1e-3);
+    const std::array<double, 7> sizes{e.tokens, e.hidden, e.inner, e.per_token, e.experts, e.tensor, e.expert_parallel};
+    if (std::any_of(sizes.begin(), sizes.end(), [](double s) { return s < 1.0 || s > layer_size_max; }) ||
+        e.measured.si() <= 0.0) {
+        row.refuse("a size or the latency is not positive", "write the sizes that were measured");
+    } else if (!format.known) {
+        ++table.rows_unknown;
+    } else if (law != "balanced" && !(e.power > 0.0 && e.power != 1.0)) {
+        ++table.laws_unknown;
+    } else {
+        e.row = word + " tokens " + row.text("num_tokens", "") + " experts " + row.text("num_experts", "") + " of " +
+                row.text("hidden_size", "") + " x " + row.text("inter_size", "") + " tp " + row.text("moe_tp_size", "1") +
+                " ep " + row.text("moe_ep_size", "1") + " " + law;
+        table.experts.push_back(std::move(e));
+    }
+}
+
+void take_row(CsvRow& row, MeasuredTable& table) {
+    if (table.name.table == "gemm") {
+        take_product(row, table);
+    } else if (table.name.table == "moe") {
+        take_experts(row, table);
+    } else {
+        take_attention(row, table);
+    }
 }
 
 }  // namespace
@@ -148,10 +205,11 @@ Result<MeasuredTable> read_measured_table(const std::string& path) {
     Result<TableName> name = parse_table_name(path);
     if (!name.ok()) return name.problems();
     table.name = *name;
-    const std::array<std::string_view, 4> tables{"gemm", "context_attention", "generation_attention", "encoder_attention"};
+    const std::array<std::string_view, 5> tables{"gemm", "context_attention", "generation_attention", "encoder_attention",
+                                                 "moe"};
     if (std::find(tables.begin(), tables.end(), table.name.table) == tables.end()) {
         return Problem{path, "no operator model is fitted to a table of kind \"" + table.name.table + "\"",
-                       "give a gemm, context_attention, generation_attention or encoder_attention table"};
+                       "give a gemm, context_attention, generation_attention, encoder_attention or moe table"};
     }
     std::ifstream stream(path);
     std::string line;
@@ -168,11 +226,12 @@ Result<MeasuredTable> read_measured_table(const std::string& path) {
     for (std::int64_t number = 2; std::getline(stream, line); ++number) {
         if (line.empty()) continue;
         row.take(line, number);
-        table.name.table == "gemm" ? take_product(row, table) : take_attention(row, table);
+        take_row(row, table);
     }
     if (!row.problems.empty()) return row.problems;
-    if (table.products.empty() && table.attention.empty()) {
-        return Problem{path, "has no row of a known number format", "check the gemm_dtype or attn_dtype column"};
+    const bool empty = table.products.empty() && table.attention.empty() && table.experts.empty();
+    if (empty && table.laws_unknown == 0) {
+        return Problem{path, "has no row of a known number format", "check the gemm_dtype, attn_dtype or moe_dtype column"};
     }
     return table;
 }

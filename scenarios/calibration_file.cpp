@@ -1,13 +1,15 @@
 // Reads and writes calibration files.
 #include "scenarios/calibration_file.hpp"
 
+#include "hardware/residuals.hpp"
 #include "scenarios/bind.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/json.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace orrery {
 namespace {
@@ -27,56 +29,130 @@ void round_numbers(Json& json) {
     }
 }
 
-std::string point_text(const ResidualPoint& point) {
-    std::size_t used = point.place.size();
-    while (used > 1 && point.place[used - 1] == 0.0F) --used;
-    std::string text;
-    char number[32];
-    for (std::size_t i = 0; i < used; ++i) {
-        std::snprintf(number, sizeof number, "%.6g ", static_cast<double>(point.place[i]));
-        text += number;
-    }
-    std::snprintf(number, sizeof number, "%.4g", static_cast<double>(point.log_ratio));
-    return text + number;
+// Points are packed: whole numbers in groups of five bits, lowest first, a group a character, those above 'f' saying
+// that more follows; the sizes of a shape and then its weight in units, with the sign as lowest bit.
+constexpr std::string_view packing_digits = "0123456789abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZ+-*=?!";
+constexpr std::size_t points_per_text = 8;
+constexpr double weight_units = 131072.0;  // 17 bits for the largest weight
+
+void pack_number(std::uint32_t value, std::string& text) {
+    for (; value >= 32; value >>= 5U) text += packing_digits[32 + (value & 31U)];
+    text += packing_digits[value];
 }
 
-bool read_point(std::string_view text, ResidualPoint& point) {
-    std::vector<float> numbers;
-    const char* at = text.data();
-    const char* const end = text.data() + text.size();
-    while (at != end) {
-        float value = 0.0F;
-        const auto [next, error] = std::from_chars(at, end, value);
-        if (error != std::errc{} || !std::isfinite(value)) return false;
-        numbers.push_back(value);
-        at = next;
-        while (at != end && *at == ' ') ++at;
+bool unpack_number(std::string_view text, std::size_t& at, std::uint32_t& value) {
+    value = 0;
+    for (unsigned shift = 0; shift < 35 && at < text.size(); shift += 5) {
+        const std::size_t digit = packing_digits.find(text[at++]);
+        if (digit == std::string_view::npos) return false;
+        value |= static_cast<std::uint32_t>(digit & 31U) << shift;
+        if (digit < 32) return true;
     }
-    if (numbers.size() < 2 || numbers.size() > point.place.size() + 1) return false;
-    point.log_ratio = numbers.back();
-    for (std::size_t i = 0; i + 1 < numbers.size(); ++i) point.place[i] = numbers[i];
+    return false;
+}
+
+// A power of two, so that weights that were read are written as they were.
+double weight_unit(const std::vector<ResidualPoint>& points) {
+    double most = 0.0;
+    for (const ResidualPoint& point : points) most = std::max(most, std::abs(static_cast<double>(point.weight)));
+    return most > 0.0 ? std::exp2(std::ceil(std::log2(most / weight_units))) : 1.0;
+}
+
+std::string point_text(const ResidualPoint& point, double unit) {
+    std::size_t used = point.shape.size();
+    while (used > 1 && point.shape[used - 1] == 0) --used;
+    std::string text;
+    for (std::size_t i = 0; i < used; ++i) pack_number(static_cast<std::uint32_t>(point.shape[i]), text);
+    const auto steps = std::llround(static_cast<double>(point.weight) / unit);
+    pack_number(static_cast<std::uint32_t>(2 * std::llabs(steps) + (steps < 0 ? 1 : 0)), text);
+    return text;
+}
+
+bool read_point(std::string_view text, double unit, ResidualPoint& point) {
+    std::vector<std::uint32_t> numbers;
+    for (std::size_t at = 0; at < text.size();) {
+        std::uint32_t value = 0;
+        if (!unpack_number(text, at, value)) return false;
+        numbers.push_back(value);
+    }
+    if (numbers.size() < 2 || numbers.size() > point.shape.size() + 1) return false;
+    for (std::size_t i = 0; i + 1 < numbers.size(); ++i) {
+        if (numbers[i] > 0x7FFFFFFFU) return false;
+        point.shape[i] = static_cast<std::int32_t>(numbers[i]);
+    }
+    const double size = unit * static_cast<double>(numbers.back() / 2);
+    point.weight = static_cast<float>(numbers.back() % 2 == 1 ? -size : size);
     return true;
 }
 
-Json points_json(const std::vector<ResidualPoint>& points) {
-    Json list = Json::array();
-    for (const ResidualPoint& point : points) list.push_back(point_text(point));
-    return list;
+Json field_json(const ResidualField& field) {
+    Json json = Json::object();
+    json["cores"] = field.cores;
+    json["lengths"] = Json::array();
+    for (const float length : field.lengths) json["lengths"].push_back(six_digits(static_cast<double>(length)));
+    const double unit = weight_unit(field.points);
+    json["unit"] = unit;
+    json["points"] = Json::array();
+    for (std::size_t i = 0; i < field.points.size(); i += points_per_text) {
+        std::string text;
+        for (std::size_t j = i; j < std::min(i + points_per_text, field.points.size()); ++j) {
+            text += (j > i ? " " : "") + point_text(field.points[j], unit);
+        }
+        json["points"].push_back(text);
+    }
+    return json;
 }
 
-void read_points(const Json& entry, const std::string& place, std::vector<ResidualPoint>& points, Problems& problems) {
-    const auto found = entry.find("residuals");
-    if (found == entry.end() || !expect_array(*found, pointer_to(place, "residuals"), problems)) return;
-    for (std::size_t i = 0; i < found->size() && problems.size() < problems_max; ++i) {
-        const Json& one = (*found)[i];
-        ResidualPoint point;
-        if (one.is_string() && read_point(one.get<std::string>(), point)) {
-            points.push_back(point);
-        } else {
-            problems.push_back({pointer_to(pointer_to(place, "residuals"), i), "is " + quoted(one),
-                                "write two to seven numbers in one text: the place and the log of the ratio"});
+void read_lengths(const Json& json, const std::string& place, std::vector<float>& lengths, Problems& problems) {
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        double length = 0.0;
+        read_value(json[i], {"lengths", non_negative, pointer_to(place, i), {}}, length, problems);
+        lengths.push_back(static_cast<float>(length));
+    }
+    if (lengths.size() > residual_features) {
+        problems.push_back({place, "has " + std::to_string(lengths.size()) + " lengths",
+                            "write at most " + std::to_string(residual_features) + ", one a feature"});
+    }
+}
+
+void read_points(const Json& json, const std::string& place, double unit, std::vector<ResidualPoint>& points,
+                 Problems& problems) {
+    for (std::size_t i = 0; i < json.size() && problems.size() < problems_max; ++i) {
+        const std::string text = json[i].is_string() ? json[i].get<std::string>() : std::string();
+        bool good = !text.empty();
+        for (std::size_t at = 0; good && at < text.size();) {
+            const std::size_t end = std::min(text.find(' ', at), text.size());
+            points.emplace_back();
+            good = read_point(std::string_view(text).substr(at, end - at), unit, points.back());
+            at = end + 1;
+        }
+        if (!good) {
+            problems.push_back({pointer_to(place, i), "is " + quoted(json[i]),
+                                "write packed points as `orrery calibrate` does: sizes and a weight each"});
         }
     }
+}
+
+void read_field(const Json& entry, const std::string& pointer, FeaturesOf features, ResidualField& field,
+                Problems& problems) {
+    const auto found = entry.find("residuals");
+    const std::string place = pointer_to(pointer, "residuals");
+    if (found == entry.end() || !expect_object(*found, place, problems)) return;
+    refuse_unknown_keys(*found, place, {"cores", "lengths", "unit", "points"}, problems);
+    double unit = 1.0;
+    for (const auto& [key, value] : {std::pair{"cores", &field.cores}, std::pair{"unit", &unit}}) {
+        const auto number = found->find(key);
+        if (number != found->end()) read_value(*number, {key, positive, pointer_to(place, key), {}}, *value, problems);
+    }
+    const auto lengths = found->find("lengths");
+    if (lengths != found->end() && expect_array(*lengths, pointer_to(place, "lengths"), problems)) {
+        read_lengths(*lengths, pointer_to(place, "lengths"), field.lengths, problems);
+    }
+    const auto points = found->find("points");
+    if (points != found->end() && expect_array(*points, pointer_to(place, "points"), problems)) {
+        read_points(*points, pointer_to(place, "points"), unit, field.points, problems);
+    }
+    if (problems.empty()) prepare_residuals(field, features);
 }
 
 template <class Table>
@@ -85,15 +161,15 @@ Json tables_json(const std::vector<Table>& tables) {
     for (const Table& table : tables) {
         Json entry = write_fields(table);
         round_numbers(entry);
-        entry["residuals"] = points_json(table.residuals);
+        entry["residuals"] = field_json(table.residuals);
         list.push_back(std::move(entry));
     }
     return list;
 }
 
 template <class Table>
-void read_tables(const Json& json, std::string_view key, const std::string& pointer, std::vector<Table>& tables,
-                 Problems& problems) {
+void read_tables(const Json& json, std::string_view key, const std::string& pointer, FeaturesOf features,
+                 std::vector<Table>& tables, Problems& problems) {
     const auto found = json.find(key);
     const std::string place = pointer_to(pointer, key);
     if (found == json.end() || !expect_array(*found, place, problems)) return;
@@ -101,7 +177,7 @@ void read_tables(const Json& json, std::string_view key, const std::string& poin
         Table table;
         const std::string at = pointer_to(place, i);
         read_fields((*found)[i], at, table, problems, {"residuals"});
-        if ((*found)[i].is_object()) read_points((*found)[i], at, table.residuals, problems);
+        if ((*found)[i].is_object()) read_field((*found)[i], at, features, table.residuals, problems);
         tables.push_back(std::move(table));
     }
 }
@@ -159,7 +235,7 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
     const std::string pointer = file + ":";
     Problems problems;
     if (!expect_object(*json, pointer, problems)) return problems;
-    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "prefill", "decode", "streaming", "training"}, problems);
+    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "training"}, problems);
     Calibration calibration;
     for (const auto& [key, member] : {std::pair{"device", &Calibration::device}, std::pair{"date", &Calibration::date}}) {
         const auto found = json->find(key);
@@ -167,9 +243,10 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
             read_value(*found, {key, any_value, pointer_to(pointer, key), {}}, calibration.*member, problems);
         }
     }
-    read_tables(*json, "gemm", pointer, calibration.gemm, problems);
-    read_tables(*json, "prefill", pointer, calibration.prefill, problems);
-    read_tables(*json, "decode", pointer, calibration.decode, problems);
+    read_tables(*json, "gemm", pointer, product_features, calibration.gemm, problems);
+    read_tables(*json, "grouped", pointer, grouped_features, calibration.grouped, problems);
+    read_tables(*json, "prefill", pointer, prefill_features, calibration.prefill, problems);
+    read_tables(*json, "decode", pointer, decode_features, calibration.decode, problems);
     if (const auto found = json->find("streaming"); found != json->end()) {
         read_value(*found, {"streaming", any_value, pointer_to(pointer, "streaming"), {}}, calibration.streaming, problems);
     }
@@ -196,6 +273,7 @@ std::string calibration_json(const Calibration& calibration) {
         round_numbers(json["streaming"]);
     }
     if (!calibration.gemm.empty()) json["gemm"] = tables_json(calibration.gemm);
+    if (!calibration.grouped.empty()) json["grouped"] = tables_json(calibration.grouped);
     if (!calibration.prefill.empty()) json["prefill"] = tables_json(calibration.prefill);
     if (!calibration.decode.empty()) json["decode"] = tables_json(calibration.decode);
     return dump(json);

@@ -55,7 +55,7 @@ constexpr std::array<CsvKind, 12> all_csv_kinds{{
     {"encoder_attention", predict_operators},
     {"context_mla", predict_latent_attention},
     {"generation_mla", skip_table},
-    {"moe", predict_experts},
+    {"moe", predict_operators},
     {"nccl", predict_nccl},
     {"custom_allreduce", skip_table},
     {"mamba2", skip_table},

@@ -56,6 +56,7 @@ struct SeenRows {
 std::string fit_line(const Device& device, const std::string& file, std::size_t rows) {
     SeenRows seen;
     seen.add(device.calibration->gemm, file);
+    seen.add(device.calibration->grouped, file);
     seen.add(device.calibration->prefill, file);
     seen.add(device.calibration->decode, file);
     std::string line = std::to_string(seen.fitted) + " of " + std::to_string(rows) + " rows of " + file +
@@ -111,13 +112,16 @@ Result<CsvOutcome> predict_operators(const std::string& path, std::string_view t
     CsvOutcome outcome;
     const std::string& file = table->name.file;
     const auto unknown = static_cast<std::size_t>(table->rows_unknown);
-    const std::size_t rows = table->products.size() + table->attention.size() + unknown;
+    const auto laws = static_cast<std::size_t>(table->laws_unknown);
+    const std::size_t rows =
+        table->products.size() + table->attention.size() + table->experts.size() + unknown + laws;
     const Result<Device> device = catalog.device(device_of_system(table->name.system, catalog));
     if (!device) {
         outcome.rows.assign(rows, {file, {}, "no catalogue entry for the system"});
         return outcome;
     }
     outcome.rows.assign(unknown, {file, {}, "no model of the number format"});
+    outcome.rows.insert(outcome.rows.end(), laws, {file, {}, "no model of the distribution of tokens over experts"});
     const std::string metric = std::string(table_kind) + "_s";
     std::map<std::string, std::vector<MeasuredProduct>> by_format;
     for (const MeasuredProduct& product : table->products) by_format[product.format].push_back(product);
@@ -128,6 +132,9 @@ Result<CsvOutcome> predict_operators(const std::string& path, std::string_view t
         add_predictions(with_library_first(*device, table->name.library + " " + format), part, metric, outcome);
     }
     part.products.clear();
+    part.experts = std::move(table->experts);
+    if (!part.experts.empty()) add_predictions(*device, part, metric, outcome);
+    part.experts.clear();
     part.attention = std::move(table->attention);
     const std::string library =
         table->name.library + (table_kind == "generation_attention" ? "" : " " + std::string(table_kind));

@@ -74,7 +74,6 @@ RowTask prepare_collective(const Json& row, const std::string& id, CatalogCache&
 // CSVs: matrix products, attention, experts; collectives; and tables without a model here.
 Result<CsvOutcome> predict_operators(const std::string& path, std::string_view table, CatalogCache& catalog);
 Result<CsvOutcome> predict_latent_attention(const std::string& path, std::string_view table, CatalogCache& catalog);
-Result<CsvOutcome> predict_experts(const std::string& path, std::string_view table, CatalogCache& catalog);
 Result<CsvOutcome> predict_nccl(const std::string& path, std::string_view table, CatalogCache& catalog);
 Result<CsvOutcome> skip_table(const std::string& path, std::string_view table, CatalogCache& catalog);
 

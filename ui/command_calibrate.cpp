@@ -17,8 +17,8 @@
 namespace orrery {
 namespace {
 
-constexpr std::array<std::string_view, 4> fitted_tables{"gemm", "context_attention", "generation_attention",
-                                                        "encoder_attention"};
+constexpr std::array<std::string_view, 5> fitted_tables{"gemm", "context_attention", "generation_attention",
+                                                        "encoder_attention", "moe"};
 
 bool is_fitted_table(const TableName& name) {
     return std::find(fitted_tables.begin(), fitted_tables.end(), name.table) != fitted_tables.end();
@@ -73,6 +73,9 @@ std::string quality_text(const CalibrationFit& fit) {
                                    "rows", "out", "fitted", "physics", "mean", "median", "p90");
     for (const auto& g : fit.calibration.gemm) {
         text += quality_line(fmt::format("product {} ({})", name_of(g.type), g.library), g.quality);
+    }
+    for (const auto& g : fit.calibration.grouped) {
+        text += quality_line(fmt::format("experts {} ({})", name_of(g.type), g.library), g.quality);
     }
     for (const auto& p : fit.calibration.prefill) {
         text += quality_line(fmt::format("prefill {} ({})", name_of(p.type), p.library), p.quality);

@@ -142,25 +142,4 @@ double decode_seconds(const Machine& machine, const DecodeParameters& parameters
     return attention_join(in_cores, memory, decode_norm) + parameters.split_overhead.si() * waves;
 }
 
-std::array<float, 6> prefill_place(const Attention& work) {
-    const auto log2_of = [](double value) { return static_cast<float>(std::log2(std::max(value, 1.0))); };
-    return {log2_of(static_cast<double>(work.batch)),
-            log2_of(static_cast<double>(work.heads)),
-            log2_of(static_cast<double>(work.kv_heads)) * 0.5F,
-            log2_of(static_cast<double>(work.queries)),
-            log2_of(0.5 * static_cast<double>(work.head_size + work.value_head_size)) * 4.0F,
-            log2_of(visible_pairs(work) / static_cast<double>(work.queries)) +
-                (work.kv_type == work.type ? 0.0F : 0.5F)};
-}
-
-std::array<float, 6> decode_place(const Attention& work) {
-    const auto log2_of = [](double value) { return static_cast<float>(std::log2(std::max(value, 1.0))); };
-    return {log2_of(static_cast<double>(work.batch)),
-            log2_of(static_cast<double>(work.heads) * static_cast<double>(work.queries)),
-            log2_of(static_cast<double>(work.kv_heads)),
-            log2_of(keys_touched(work)),
-            log2_of(0.5 * static_cast<double>(work.head_size + work.value_head_size)) * 2.0F,
-            work.kv_type == work.type ? 0.0F : 1.0F};
-}
-
 }  // namespace orrery

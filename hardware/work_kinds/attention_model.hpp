@@ -5,8 +5,6 @@
 #include "hardware/work_kinds/attention.hpp"
 #include "hardware/work_kinds/machine.hpp"
 
-#include <array>
-
 namespace orrery {
 
 /// Few queries against many keys run as a decode kernel, bound by reading the cache.
@@ -20,11 +18,5 @@ double prefill_seconds(const Machine& machine, const PrefillParameters& paramete
 
 /// Seconds of one decode step without its launch.
 double decode_seconds(const Machine& machine, const DecodeParameters& parameters, const Attention& work);
-
-/// Where the work lies among the prefill calibration points.
-std::array<float, 6> prefill_place(const Attention& work);
-
-/// Where the work lies among the decode calibration points.
-std::array<float, 6> decode_place(const Attention& work);
 
 }  // namespace orrery

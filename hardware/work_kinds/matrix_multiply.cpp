@@ -174,11 +174,6 @@ double grouped_multiply_seconds(const Machine& machine, const GemmParameters& pa
     return power_derated(seconds, least.matrix / seconds, parameters.power_derate);
 }
 
-std::array<float, 6> place_of(const MatrixMultiply& work) {
-    const auto log2_of = [](std::int64_t value) { return static_cast<float>(std::log2(static_cast<double>(value))); };
-    return {log2_of(work.m * work.batch), log2_of(work.n), log2_of(work.k), 0.0F, 0.0F, 0.0F};
-}
-
 double quantise_seconds(const Machine& machine, const GemmParameters& parameters, const MatrixMultiply& work) {
     const double size = element_bytes(work.type);
     if (size > 1.0 || machine.bandwidth <= 0.0) return 0.0;

@@ -5,8 +5,6 @@
 #include "hardware/work_kinds/machine.hpp"
 #include "hardware/work_kinds/matrix_multiply.hpp"
 
-#include <array>
-
 namespace orrery {
 
 /// Seconds of one product from the start of its kernel, without the launch (`parameters.launch`).
@@ -20,9 +18,6 @@ double indexed_multiply_seconds(const Machine& machine, const GemmParameters& pa
 /// Seconds of one grouped kernel (all groups in one launch), without the launch: tiles counted group by group.
 double grouped_multiply_seconds(const Machine& machine, const GemmParameters& parameters,
                                 const GroupedMatrixMultiply& work);
-
-/// Where a product lies among the calibration points: log2 of batch * m, n and k.
-std::array<float, 6> place_of(const MatrixMultiply& work);
 
 /// The kernel that turns `m` x `k` 16-bit activations into `type`, which tables of 8- and 4-bit products contain:
 /// reads 2 bytes and writes element_bytes(type) for each element. Zero for formats of 16 bits and more.

@@ -2,6 +2,7 @@
 #include "scenarios/calibration_file.hpp"
 
 #include "hardware/device.hpp"
+#include "hardware/residuals.hpp"
 #include "scenarios/catalog.hpp"
 
 #include <catch2/catch.hpp>
@@ -19,10 +20,17 @@ Calibration small_calibration() {
     g.library = "lib-1 fp8";
     g.parameters = {2.5_us, 0.8, 0.85, 0.3_us, 140.0_GBps, 12000.0_GBps, 4.0, 3.0_us, 0.05, 1.2};
     g.quantise_launch = 9.0_us;
-    g.residuals = {{{1.5F, 2.0F, 10.0F, 0.0F, 0.0F, 0.0F}, 0.125F}, {{1.5F, 0.0F, 10.0F, 0.0F, 3.0F, 0.0F}, -0.0625F}};
+    g.residuals.cores = 132.0;
+    g.residuals.lengths = {1.5F, 0.0F, 0.25F};
+    g.residuals.points = {{{7, 4096, 65536}, 0.125F}, {{16384, 33, 2147483647, 0, 0, 0, 0, 5}, -40.5F}, {{1}, 0.0F}};
+    prepare_residuals(g.residuals, product_features);
     g.quality.table = "test_gpu.lib-1.gemm.csv";
     g.quality.rows = 2;
     c.gemm = {g};
+    c.grouped = {GroupedCalibration{}};
+    c.grouped[0].parameters = g.parameters;
+    c.grouped[0].layer_launch = 30.0_us;
+    c.grouped[0].row_efficiency = 0.25;
     c.prefill = {PrefillCalibration{}};
     c.prefill[0].parameters.tile_overhead = 1.0_us;
     c.decode = {DecodeCalibration{}};
@@ -49,6 +57,7 @@ TEST_CASE("a calibration comes back from its file as it went", "[scenarios][cali
     REQUIRE(after.ok());
     CHECK(calibration_json(*after) == calibration_json(before));
     CHECK(after->gemm[0].residuals == before.gemm[0].residuals);
+    CHECK(after->grouped[0].row_efficiency == before.grouped[0].row_efficiency);
     CHECK(after->gemm[0].parameters.core_feed / before.gemm[0].parameters.core_feed == Approx(1.0));
     CHECK(after->training_slowdown == before.training_slowdown);
     CHECK(after->training_source == before.training_source);
@@ -60,10 +69,17 @@ TEST_CASE("a broken calibration file says where and why", "[scenarios][calibrati
     CHECK(first_problem("[]").substr(0, 8) == "f.json::");
     CHECK(first_problem(R"({"gem": []})").find("gem") != std::string::npos);
     CHECK(first_problem(R"({"gemm": [{"type": "bf16"}]})").find("/gemm/0") != std::string::npos);
-    CHECK(first_problem(R"({"gemm": [{"type": "bf16", "parameters": {}, "residuals": ["1"]}]})") ==
-          "f.json:/gemm/0/residuals/0: is \"1\"");
-    CHECK(first_problem(R"({"gemm": [{"type": "bf16", "parameters": {}, "residuals": ["1 x"]}]})") ==
-          "f.json:/gemm/0/residuals/0: is \"1 x\"");
+    const auto residual_problem = [](const std::string& residuals) {
+        return first_problem(R"({"gemm": [{"type": "bf16", "parameters": {}, "residuals": )" + residuals + "}]}");
+    };
+    CHECK(residual_problem(R"({"points": ["1"]})") == "f.json:/gemm/0/residuals/points/0: is \"1\"");
+    CHECK(residual_problem(R"({"points": ["11 1~"]})") == "f.json:/gemm/0/residuals/points/0: is \"11 1~\"");
+    CHECK(residual_problem(R"({"points": ["AAAAAAAA1"]})").find("/points/0") != std::string::npos);
+    CHECK(residual_problem(R"({"points": [""]})").find("/points/0") != std::string::npos);
+    CHECK(residual_problem(R"({"lengths": [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]})") ==
+          "f.json:/gemm/0/residuals/lengths: has 17 lengths");
+    CHECK(residual_problem(R"({"unit": 0})").find("/residuals/unit") != std::string::npos);
+    CHECK(residual_problem(R"({"bumps": 1})").find("bumps") != std::string::npos);
     CHECK(first_problem(R"({"training": {"slowdown": {"bf16": 100}}})").find("/training/slowdown/bf16") !=
           std::string::npos);
     CHECK(first_problem(R"({"gemm": [{"type": "bf16", "parameters": {"matrix_efficiency": 2}}]})")
@@ -82,20 +98,28 @@ TEST_CASE("measured devices reach the rates that others measured on them", "[sce
     };
     CHECK(tflops("a100-sxm-80") == Approx(267.0).epsilon(0.06));
     CHECK(tflops("h100-sxm") == Approx(784.0).epsilon(0.05));
-    CHECK(tflops("h200-sxm") == Approx(770.0).epsilon(0.06));
+    // The H200's own rows beyond 6,144 in each size reach 525 to 760, where the H100's reach 710 to 811.
+    CHECK(tflops("h200-sxm") == Approx(740.0).epsilon(0.07));
     CHECK(tflops("b200-sxm") == Approx(1550.0).epsilon(0.12));
     CHECK(tflops("gb200") == Approx(1650.0).epsilon(0.12));
     CHECK(tflops("l40s") == Approx(215.0).epsilon(0.15));
 }
 
 TEST_CASE("committed fits say how well they predict rows that they did not see", "[scenarios][calibration]") {
-    // Method: the targets of the operator model: 16-bit products within 9 % mean, 8- and 4-bit within 9 %.
+    // Method: the targets of the operator model on rows that no fit saw: products within 9 % mean, prefill within 9 %,
+    // expert layers within 20 %.
     for (const std::string_view name : {"a100-sxm-80", "h100-sxm", "h200-sxm", "b200-sxm", "gb200", "l40s"}) {
         const auto device = find_device(name);
         REQUIRE(device.ok());
         const Calibration& calibration = *device->calibration;
         CHECK(calibration.device == name);
         REQUIRE(!calibration.gemm.empty());
+        for (const GroupedCalibration& entry : calibration.grouped) {
+            CHECK(entry.quality.mean_error_with_residuals < 0.2);
+        }
+        for (const PrefillCalibration& entry : calibration.prefill) {
+            if (entry.library.find("encoder") == std::string::npos) CHECK(entry.quality.mean_error_with_residuals < 0.09);
+        }
         for (const DataType type : {DataType::bf16, DataType::fp8, DataType::fp4, DataType::int8}) {
             for (const GemmCalibration& entry : calibration.gemm) {
                 if (entry.type != type) continue;
