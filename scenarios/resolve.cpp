@@ -82,7 +82,8 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
         value_or_problems(find_framework(framework), "/workload/framework", problems);
     if (!problems.empty()) return problems;
     cluster.fabric = value_or_problems(
-        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters),
+        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters,
+                     {cluster.faults.links, cluster.faults.switches, cluster.faults.reroute}, scenario.seed),
         "/cluster/fabric", problems);
     if (!problems.empty()) return problems;
     run.spec = scenario.workload;
