@@ -93,6 +93,7 @@ CollectiveCase make_case(const Fabric& fabric, const Collective& collective, con
     if (reduces && collective.type == DataType::int8) c.reduce_slowdown = c.parameters.int8_slowdown;
     c.ranks_fewest = std::clamp(shape.ranks - (shape.domains - 1) * shape.per_domain, 1, shape.per_domain);
     if (!fabric.nic_tx.empty()) c.port_rate = fabric.links[fabric.nic_tx[0]].bandwidth.si();
+    if (!fabric.port_left.empty()) c.port_rate /= fabric.port_left[0];
     ORRERY_CHECK(shape.domains == 1 || c.port_rate > 0.0);
     ORRERY_CHECK(shape.per_domain == 1 || c.link_rate > 0.0);
     return c;

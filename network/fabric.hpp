@@ -93,6 +93,8 @@ struct Fabric {
     int nodes_per_leaf = 0;                                  // that reach each other without trunks; 0: all
     std::shared_ptr<const RoutedNetwork> network;            // ways link by link; null: trunks, if any, are all that binds
     LinkId first_network_link = 0;                           // of network->links in `links`
+    std::vector<double> port_left;                           // per rank, of its port's rate; empty: all of it
+    bool changes_rails = false;                              // to another rail by the sender's neighbour on it
 };
 
 /// The network port that a rank uses, an end point of the fabric's graph.

@@ -77,8 +77,8 @@ double route_bytes(const GroupOnFabric& group, RankId from, RankId to, double by
     int sender = end_point_of(fabric, from);
     const int receiver = end_point_of(fabric, to);
     const int ports = network.graph.ports_per_node;
-    // To another rail by the peer on it: always with rail routing, else where no other way leads there.
-    if (network.options.routing == Routing::rail || !can_reach(network, sender, receiver)) {
+    // NCCL's PXN (2.12 and later): to another rail by the neighbour that is on it.
+    if (fabric.changes_rails) {
         sender = sender / ports * ports + receiver % ports;
     }
     if (sender == receiver) return 0.0;
@@ -86,7 +86,18 @@ double route_bytes(const GroupOnFabric& group, RankId from, RankId to, double by
     const std::uint64_t flow = static_cast<std::uint64_t>(from) << 32U | static_cast<std::uint64_t>(to);
     RouteMemory* memory = group.log != nullptr ? group.log->memory : nullptr;
     const RouteLatency way = add_route(network, sender, receiver, flow, bytes, memory, trunks.routed);
-    for (std::size_t i = before; i < trunks.routed.size(); ++i) trunks.routed[i].bytes_per_byte *= bytes;
+    // The only cable of a port is what the port's own links stand for.
+    const auto is_port = [&](int v) {
+        return v < network.graph.end_points && network.first_out[v + 1] - network.first_out[v] == 1;
+    };
+    std::size_t kept = before;
+    for (std::size_t i = before; i < trunks.routed.size(); ++i) {
+        const LinkLoad load = trunks.routed[i];
+        const DirectedLink& link = network.links[load.link];
+        if (is_port(link.from) || is_port(link.to)) continue;
+        trunks.routed[kept++] = {load.link, load.bytes_per_byte * bytes};
+    }
+    trunks.routed.resize(kept);
     if (trunks.routed.size() > routed_entries_max) merge_loads(trunks.routed);
     if (group.log != nullptr) group.log->distance_max = std::max(group.log->distance_max, way.distance.si());
     return way.distance.si();

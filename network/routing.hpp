@@ -18,7 +18,7 @@ struct EnumTable<Routing> {
         {Routing::ecmp, "ecmp", "every flow on a shortest way picked hop by hop by a seeded hash: flows collide"},
         {Routing::adaptive, "adaptive", "every flow, in order, on the shortest way whose busiest link has least to carry"},
         {Routing::fixed, "static", "one way a destination: port = destination modulo ports, digit by digit (D-mod-k)"},
-        {Routing::rail, "rail", "as static, after a change to the destination's rail inside the sending domain"},
+        {Routing::rail, "rail", "as static, the destination's digits counted by nodes, so that rails of a node go the same ways"},
         {Routing::dimension_order, "dimension-order", "one dimension after the other, on tori and HyperX"},
         {Routing::valiant, "valiant", "by way of every other group of a dragonfly in equal parts, then sprayed"},
     }};

@@ -138,6 +138,24 @@ std::span<const Topology> topologies() { return topology_table; }
 
 namespace {
 
+/// Ports are as slow as their cables to the first switch.
+void slow_ports(Fabric& fabric) {
+    const RoutedNetwork& network = *fabric.network;
+    const BytesPerSecond whole = fabric.node_nic / network.graph.ports_per_node;
+    std::vector<double> left(static_cast<std::size_t>(network.graph.end_points));
+    for (const DirectedLink& link : network.links) {
+        if (link.from < network.graph.end_points) left[link.from] += link.bandwidth / whole;
+    }
+    if (std::all_of(left.begin(), left.end(), [](double share) { return share > 1.0 - 1e-9; })) return;
+    fabric.port_left.resize(static_cast<std::size_t>(fabric.devices));
+    for (RankId rank = 0; rank < fabric.devices; ++rank) {
+        const double share = std::min(1.0, left[end_point_of(fabric, rank)]);
+        fabric.port_left[rank] = share;
+        fabric.links[fabric.nic_tx[rank]].bandwidth *= share;
+        fabric.links[fabric.nic_rx[rank]].bandwidth *= share;
+    }
+}
+
 /// Works out the ways of a fabric and gives it a link for each direction of each cable.
 Problems add_ways(const FabricSpec& spec, const NetworkFaults& faults, std::uint64_t seed, NetworkGraph graph,
                   Fabric& fabric) {
@@ -151,6 +169,7 @@ Problems add_ways(const FabricSpec& spec, const NetworkFaults& faults, std::uint
     Result<RoutedNetwork> routed = route_network(std::move(damaged).value(), {spec.routing, seed, spec.flows_per_message});
     if (!routed) return routed.problems();
     fabric.first_network_link = static_cast<LinkId>(fabric.links.size());
+    fabric.changes_rails = rails;
     fabric.leaf_up.clear();
     fabric.leaf_down.clear();
     fabric.nodes_per_leaf = 0;
@@ -159,6 +178,7 @@ Problems add_ways(const FabricSpec& spec, const NetworkFaults& faults, std::uint
                                 port_payload_share * link.bandwidth});
     }
     fabric.network = std::make_shared<const RoutedNetwork>(std::move(routed).value());
+    slow_ports(fabric);
     return {};
 }
 

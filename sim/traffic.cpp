@@ -16,6 +16,10 @@ class TrafficPlanner {
             nominal_.push_back(link.bandwidth);
             actual_.push_back(link.bandwidth);
         }
+        for (std::size_t rank = 0; rank < fabric_.port_left.size(); ++rank) {
+            nominal_[static_cast<std::size_t>(fabric_.nic_tx[rank])] /= fabric_.port_left[rank];
+            nominal_[static_cast<std::size_t>(fabric_.nic_rx[rank])] /= fabric_.port_left[rank];
+        }
         // Prices know ports and what is inside a domain; what ways between nodes leave of that is found here.
         if (fabric_.network != nullptr) {
             const auto first = nominal_.begin() + fabric_.first_network_link;
