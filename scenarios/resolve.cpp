@@ -3,6 +3,7 @@
 #include "scenarios/scenario.hpp"
 
 #include "scenarios/catalog.hpp"
+#include "scenarios/graph_file.hpp"
 #include "scenarios/scenario_checks.hpp"
 
 #include <algorithm>
@@ -61,6 +62,19 @@ Device resolved_device(const Scenario& scenario, const std::string& name, Proble
 
 }  // namespace
 
+FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems) {
+    FabricSpec spec = scenario.cluster.fabric;
+    apply_link(spec, node, problems);
+    if (spec.topology != "custom" || spec.graph.empty()) return spec;
+    Result<NetworkGraph> graph = read_graph_file(located_file(spec.graph, scenario.directory));
+    if (graph) {
+        spec.custom = std::make_shared<const NetworkGraph>(std::move(graph).value());
+    } else {
+        problems.insert(problems.end(), graph.problems().begin(), graph.problems().end());
+    }
+    return spec;
+}
+
 Result<ResolvedScenario> resolve(const Scenario& scenario) {
     Problems problems;
     ResolvedScenario resolved;
@@ -71,8 +85,7 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     cluster.nodes = scenario.cluster.nodes;
     cluster.faults = scenario.cluster.faults;
     cluster.device = resolved_device(scenario, cluster.node.device, problems);
-    FabricSpec fabric = scenario.cluster.fabric;
-    apply_link(fabric, cluster.node, problems);
+    const FabricSpec fabric = resolved_fabric(scenario, cluster.node, problems);
     auto parameters = value_or_problems(find_collective_parameters(cluster.device), "/cluster/node", problems);
     TrainedModel model = value_or_problems(find_trained_model(located_model(scenario)), "/workload/model", problems);
     run.architecture = std::move(model.architecture);
