@@ -28,6 +28,8 @@ struct Node {
     int devices = 8;
     ScaleUp scale_up = ScaleUp::switched;
     int scale_up_domain = 8;           // devices that reach each other over scale-up links; may span nodes
+    int scale_up_switches = 1;         // of one domain, if it is switched
+    int scale_up_links = 0;            // links of one device into its domain; 0: not known
     int nics = 8;
     BytesPerSecond nic_bandwidth;      // each, one direction
     std::string nic_kind;              // "infiniband", "roce", "efa", "ici", "dcn", "slingshot": sets hop latency
@@ -51,6 +53,8 @@ struct Node {
             required_field("scale_up", &N::scale_up, any_value, "How devices reach each other inside."),
             required_field("scale_up_domain", &N::scale_up_domain, count,
                            "Devices that reach each other over scale-up links; may span nodes."),
+            field("scale_up_switches", &N::scale_up_switches, count, "Switches of one scale-up domain."),
+            field("scale_up_links", &N::scale_up_links, count, "Links of one device into its scale-up domain."),
             required_field("nics", &N::nics, count, "Network ports."),
             required_field("nic_bandwidth", &N::nic_bandwidth, positive, "Rate of one port, one direction."),
             required_field("nic_kind", &N::nic_kind, any_value, "Kind of network; sets the hop latency."),

@@ -60,6 +60,13 @@ ChosenPrice choose_price(const CollectiveCase& c) {
     return chosen;
 }
 
+/// Distances on the longest chain of messages: all edges of a ring but the shortest in each pass, once up and once down
+/// a tree, one message else.
+double distance_met(const CollectiveCase& c, std::string_view algorithm, const RouteLog& log) {
+    if (algorithm == "ring") return c.passes * (log.distance_sum - log.distance_min);
+    return (algorithm == "tree" || algorithm == "hierarchical" ? 2.0 : 1.0) * log.distance_max;
+}
+
 }  // namespace
 
 std::span<const CollectiveAlgorithm> collective_algorithms() { return collective_table; }
@@ -86,6 +93,7 @@ CollectiveCase make_case(const Fabric& fabric, const Collective& collective, con
     if (reduces && collective.type == DataType::int8) c.reduce_slowdown = c.parameters.int8_slowdown;
     c.ranks_fewest = std::clamp(shape.ranks - (shape.domains - 1) * shape.per_domain, 1, shape.per_domain);
     if (!fabric.nic_tx.empty()) c.port_rate = fabric.links[fabric.nic_tx[0]].bandwidth.si();
+    if (!fabric.port_left.empty()) c.port_rate /= fabric.port_left[0];
     ORRERY_CHECK(shape.domains == 1 || c.port_rate > 0.0);
     ORRERY_CHECK(shape.per_domain == 1 || c.link_rate > 0.0);
     return c;
@@ -137,11 +145,14 @@ GroupShape shape_of(const Fabric& fabric, std::span<const RankId> members) {
     return shape;
 }
 
-Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::span<const RankId> members) {
-    if (is_empty(collective, static_cast<int>(members.size()))) return {"none", {}, {}, {}, {}};
+Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::span<const RankId> members,
+                       RouteMemory* memory) {
+    if (is_empty(collective, static_cast<int>(members.size()))) return {"none", {}, {}, {}, {}, {}};
     for (const RankId rank : members) ORRERY_CHECK(rank >= 0 && rank < fabric.devices);
     ORRERY_CHECK(collective.kind != CollectiveKind::send_recv || members.size() == 2);
-    const GroupOnFabric group = open_group(fabric, members);
+    RouteLog log{memory};
+    GroupOnFabric group = open_group(fabric, members);
+    group.log = &log;
     for (std::size_t i = 1; i < group.sorted.size(); ++i) ORRERY_CHECK(group.sorted[i - 1] != group.sorted[i]);
 
     const CollectiveCase c = make_case(fabric, collective, shape_of(fabric, group.sorted));
@@ -154,6 +165,7 @@ Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::
     if (chosen.price.size <= 0.0) return transfer;
     transfer.loads.reserve(4 * members.size());
     chosen.algorithm->layout(group, chosen.price, transfer.loads);
+    transfer.distance = Seconds::from_si(distance_met(c, chosen.price.algorithm, log));
     const auto by_link = [](const LinkLoad& a, const LinkLoad& b) { return a.link < b.link; };
     if (!std::is_sorted(transfer.loads.begin(), transfer.loads.end(), by_link)) {
         std::sort(transfer.loads.begin(), transfer.loads.end(), by_link);
@@ -162,12 +174,12 @@ Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::
 }
 
 Seconds idle_time(const Fabric& fabric, const Transfer& transfer) {
-    if (transfer.size.si() <= 0.0) return transfer.latency;
+    if (transfer.size.si() <= 0.0) return transfer.latency + transfer.distance;
     double rate = transfer.rate_max.si();
     for (const LinkLoad& load : transfer.loads) {
         rate = std::min(rate, fabric.links[load.link].bandwidth.si() / load.bytes_per_byte);
     }
-    return transfer.latency + Seconds::from_si(transfer.size.si() / rate);
+    return transfer.latency + Seconds::from_si(transfer.size.si() / rate) + transfer.distance;
 }
 
 Seconds collective_time(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {

@@ -74,12 +74,22 @@ struct DomainRun {
     [[nodiscard]] std::size_t ranks() const { return end - begin; }
 };
 
+/// What the ways of a group's messages were: distances beside the price's own latency, in seconds.
+struct RouteLog {
+    RouteMemory* memory = nullptr;  // of adaptive routing; null: none
+    double distance_sum = 0.0;      // over the messages between two domains
+    double distance_min = 0.0;
+    double distance_max = 0.0;
+    int messages = 0;
+};
+
 /// A group laid open for putting loads on links: members in the order of the group, and sorted.
 struct GroupOnFabric {
     const Fabric& fabric;
     std::span<const RankId> members;
     std::vector<RankId> sorted;
     std::vector<DomainRun> domains;
+    RouteLog* log = nullptr;        // null: nobody asks
 };
 
 GroupOnFabric open_group(const Fabric& fabric, std::span<const RankId> members);
@@ -101,11 +111,14 @@ void lay_ports(const GroupOnFabric& group, double port_load, std::vector<LinkLoa
 /// Bytes from domain `from` to domain `to` (indices into group.domains), as they load trunks; summed by add_trunks.
 struct TrunkLoads {
     std::vector<double> up, down;  // by leaf
+    std::vector<LinkLoad> routed;  // by link of the fabric's network, where it has one
 };
 /// `bytes` leave `from`'s ports evenly and arrive evenly at `to`'s, over the trunks if they lie beyond one leaf.
 void load_trunks(const GroupOnFabric& group, std::size_t from, std::size_t to, double bytes, TrunkLoads& trunks);
-void add_trunks(const Fabric& fabric, const TrunkLoads& trunks, std::vector<LinkLoad>& loads);
-/// True where the fabric has trunks that the group's traffic may cross.
+/// `bytes` from one rank to another in another domain over the fabric's network, way by way; returns the distance.
+double route_bytes(const GroupOnFabric& group, RankId from, RankId to, double bytes, TrunkLoads& trunks);
+void add_trunks(const Fabric& fabric, TrunkLoads& trunks, std::vector<LinkLoad>& loads);
+/// True where the fabric has trunks, or ways, that the group's traffic may cross.
 bool crosses_trunks(const GroupOnFabric& group);
 
 /// Smooth minimum of two protocols' times, (a^-12 + b^-12)^(-1/12), as the faster one's price scaled to that time.

@@ -5,6 +5,9 @@
 #include "hardware/result.hpp"
 #include "hardware/units.hpp"
 #include "network/collective.hpp"
+#include "network/graph.hpp"
+#include "network/load.hpp"
+#include "network/routing.hpp"
 
 #include <memory>
 #include <span>
@@ -21,6 +24,17 @@ struct FabricSpec {
     double oversubscription = 1.0;        // ports down over ports up, per leaf
     BytesPerSecond bandwidth{};           // overrides the link's, one direction, per NIC
     Seconds latency{};                    // overrides the hop latency of the link's kind
+    Routing routing = Routing::spray;
+    int flows_per_message = 1;            // of ecmp
+    int switch_ports = 0;                 // 0: of the switches that the link's kind is built from
+    double spine_oversubscription = 1.0;  // ports down over ports up, per spine of three tiers
+    int planes = 2;                       // of multi-plane
+    std::vector<int> dimensions;          // of torus and hyperx; empty: nearly equal ones
+    bool twisted = false;                 // torus
+    double distance_km = 100.0;           // of two-sites
+    BytesPerSecond long_haul_bandwidth{}; // of two-sites, each direction; zero: an eighth of one site's ports
+    std::string graph;                    // of custom: file
+    std::shared_ptr<const NetworkGraph> custom;  // what that file says
     static constexpr auto fields() {
         using F = FabricSpec;
         return std::tuple{
@@ -29,6 +43,23 @@ struct FabricSpec {
             field("oversubscription", &F::oversubscription, {1.0, 64.0}, "Leaf ports down over ports up."),
             field("bandwidth", &F::bandwidth, positive, "Rate of one NIC in one direction, if not the link's."),
             field("latency", &F::latency, positive, "Latency of one network hop, if not that of the link's kind."),
+            field("routing", &F::routing, any_value, "How flows between nodes find their way."),
+            field("flows_per_message", &F::flows_per_message, {1.0, 1024.0},
+                  "Of ecmp: flows with hashes of their own that one message divides over (queue pairs).",
+                  "NCCL's own default, NCCL_IB_QPS_PER_CONNECTION=1"),
+            field("switch_ports", &F::switch_ports, {4.0, 4096.0},
+                  "Ports of every switch, even; absent: 64 for InfiniBand to 400 Gb/s, else 128."),
+            field("spine_oversubscription", &F::spine_oversubscription, {1.0, 64.0},
+                  "Spine ports down over ports up, where there are three tiers."),
+            field("planes", &F::planes, {2.0, 64.0}, "Of multi-plane: networks over which every port divides."),
+            field("dimensions", &F::dimensions, {1.0, 65536.0},
+                  "Sizes of a torus or of the switches of a hyperx; absent: nearly equal ones."),
+            field("twisted", &F::twisted, any_value,
+                  "Of a torus with one dimension twice the others: wrap-around links shift by half of it (TPU v4)."),
+            field("distance_km", &F::distance_km, {0.0, 40000.0}, "Of two-sites: fibre between them, 4.9 us per km."),
+            field("long_haul_bandwidth", &F::long_haul_bandwidth, positive,
+                  "Of two-sites: all fibres together, one direction; absent: an eighth of one site's ports."),
+            field("graph", &F::graph, any_value, "Of custom: file with nodes, switches and links."),
         };
     }
 };
@@ -60,17 +91,17 @@ struct Fabric {
     ScaleUp wiring = ScaleUp::switched;                      // inside one scale-up domain
     std::vector<int> torus;                                  // its dimensions if wired as a torus; else empty
     int nodes_per_leaf = 0;                                  // that reach each other without trunks; 0: all
+    std::shared_ptr<const RoutedNetwork> network;            // ways link by link; null: trunks, if any, are all that binds
+    LinkId first_network_link = 0;                           // of network->links in `links`
+    std::vector<double> port_left;                           // per rank, of its port's rate; empty: all of it
+    bool changes_rails = false;                              // to another rail by the sender's neighbour on it
 };
+
+/// The network port that a rank uses, an end point of the fabric's graph.
+int end_point_of(const Fabric& fabric, RankId rank);
 
 /// The shape of a group of ranks on a fabric.
 GroupShape shape_of(const Fabric& fabric, std::span<const RankId> members);
-
-/// Load on a link while one byte of a transfer's progress is made.
-struct LinkLoad {
-    LinkId link;
-    double bytes_per_byte;
-    bool operator==(const LinkLoad&) const = default;
-};
 
 /// A collective as the fabric plays it: a latency chain, and one set of concurrent flows that progress together.
 struct Transfer {
@@ -79,14 +110,16 @@ struct Transfer {
     Bytes size;                     // progress to be made
     BytesPerSecond rate_max;        // protocol and algorithm limit on idle links
     std::vector<LinkLoad> loads;    // one entry a link, ascending by link
+    Seconds distance{};             // latency of long cables on the way, beside `latency`
 };
 
 /// Chooses the algorithm and lays out the transfer of `collective` among `members` (in group order).
-/// `peers`: how many groups do the same at the same time out of one node, for the choice of algorithm only.
-/// Requires members distinct and inside the fabric; one member or zero bytes give an empty transfer.
-Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::span<const RankId> members);
+/// Requires members distinct and inside the fabric; one member or zero bytes give an empty transfer. `memory`: what
+/// adaptive routing knows of earlier transfers.
+Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::span<const RankId> members,
+                       RouteMemory* memory = nullptr);
 
-/// Time of the transfer if it has the fabric to itself: latency + size / slowest of rate_max and the links.
+/// Time of the transfer if it has the fabric to itself: latencies + size / slowest of rate_max and the links.
 Seconds idle_time(const Fabric& fabric, const Transfer& transfer);
 
 /// The same price from the group's shape alone, for estimates: idle_time(plan_transfer(..)) within rounding wherever
@@ -96,25 +129,24 @@ Seconds collective_time(const Fabric& fabric, const Collective& collective, cons
 /// Where the price of a collective comes from: "measured, nccl 2.27.3 on h100-sxm", "datasheet", ...
 std::string collective_basis(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
 
-/// One cable (or bundle) of the network. The first vertices are its end points (nodes; devices on a torus), the rest
-/// switches.
-struct Cable {
-    int from = 0;
-    int to = 0;
-    BytesPerSecond bandwidth;   // each direction
-};
-
 /// One entry of the table of topologies.
 struct Topology {
     std::string_view name;
     std::string_view doc;
     Result<Fabric> (*build)(const FabricSpec&, const Node&, int nodes, BytesPerSecond scale_up);
-    std::vector<Cable> (*cables)(const FabricSpec&, const Node&, const Fabric& built);   // the graph, on demand
+    NetworkGraph (*graph)(const FabricSpec&, const Node&, const Fabric& built);   // cables and switches, on demand
+    bool by_trunks = false;   // undamaged and sprayed, its trunks say all that can be short: no ways are worked out
+    bool joins_nodes = true;  // false: what its graph shows lies inside scale-up domains
 };
 std::span<const Topology> topologies();
 
-/// Builds the fabric of `nodes` nodes; `parameters` null: the defaults of an unknown generation.
+/// Builds the fabric of `nodes` nodes; `parameters` null: the defaults of an unknown generation. `seed` of routes that
+/// are hashed.
 Result<Fabric> build_fabric(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up,
-                            std::shared_ptr<const CollectiveParameters> parameters);
+                            std::shared_ptr<const CollectiveParameters> parameters, const NetworkFaults& faults = {},
+                            std::uint64_t seed = 1);
+
+/// Cables and switches of the same fabric, without its faults.
+Result<NetworkGraph> fabric_graph(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up);
 
 }  // namespace orrery

@@ -21,6 +21,10 @@ inline constexpr double simple_hop_ratio = 2.8;
 /// A ring's LL128 hop over the tree's LL hop that `default_hop_latency` gives, same table: 4 / 5 us.
 inline constexpr double ring_gather_hop_ratio = 0.8;
 
+/// Light in fibre: refractive index 1.468 of standard single-mode fibre (Corning SMF-28 Ultra datasheet) over 299,792
+/// km/s.
+inline constexpr Seconds fibre_latency_per_km = 4.9_us;
+
 /// Ports of the switches that a fabric of this kind and port rate is built from: 64 for InfiniBand up to 400 Gb/s
 /// (Quantum-2 QM9700, 64 x 400G), else 128 (Spectrum-4 SN5600, 64 x 800G split; SN6600, 128 x 800G; datasheets).
 int switch_ports(std::string_view nic_kind, BytesPerSecond port);

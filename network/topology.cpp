@@ -14,11 +14,22 @@ namespace {
 
 constexpr Topology topology_table[] = {
     {"rail-optimized", "each device's port on the leaf of its rail; pods of rails joined by spines",
-     build_rail_optimized, cables_rail_optimized},
-    {"fat-tree", "folded Clos of two or three tiers, all ports of a node on one leaf", build_fat_tree, cables_fat_tree},
+     build_rail_optimized, graph_rail_optimized, true},
+    {"fat-tree", "folded Clos of two or three tiers, all ports of a node on one leaf", build_fat_tree, graph_fat_tree,
+     true},
+    {"rail-only", "each rail a network of its own, nothing between rails but the nodes", build_rail_only,
+     graph_rail_only},
+    {"multi-plane", "every port divided over several fat trees that have nothing in common", build_multi_plane,
+     graph_multi_plane},
+    {"dragonfly-plus", "groups of leaves and spines, every two groups joined directly", build_dragonfly_plus,
+     graph_dragonfly_plus},
+    {"hyperx", "switches on a grid, each joined to all others of its lines", build_hyperx, graph_hyperx},
+    {"two-sites", "two fat trees and fibres over the distance between them", build_two_sites, graph_two_sites},
     {"torus", "links to neighbours in two or three dimensions (TPU pods); pods joined by their ports", build_torus,
-     cables_torus},
-    {"single-node", "no network: everything inside one scale-up domain", build_single_node, cables_single_node},
+     graph_torus, true, false},
+    {"single-node", "no network: everything inside one scale-up domain", build_single_node, graph_single_node, true,
+     false},
+    {"custom", "nodes, switches and links as a file of yours says", build_custom, graph_custom},
 };
 
 /// PCIe where the device's datasheet gives no rate: 4.0 x16, 32 GB/s one direction; and never more than 5.0 x16.
@@ -66,6 +77,15 @@ void check_rates(const FabricSpec& spec, const Node& node, int nodes, BytesPerSe
     if (!(spec.oversubscription >= 1.0)) {
         problems.push_back({"/cluster/fabric/oversubscription", "is " + std::to_string(spec.oversubscription),
                             "give ports down over ports up, 1 or more"});
+    }
+    if (!(spec.spine_oversubscription >= 1.0)) {
+        problems.push_back({"/cluster/fabric/spine_oversubscription",
+                            "is " + std::to_string(spec.spine_oversubscription),
+                            "give ports down over ports up, 1 or more"});
+    }
+    if (spec.switch_ports != 0 && (spec.switch_ports < 4 || spec.switch_ports % 2 != 0)) {
+        problems.push_back({"/cluster/fabric/switch_ports", "is " + std::to_string(spec.switch_ports),
+                            "give an even number of 4 or more"});
     }
     if (!(spec.bandwidth.si() >= 0.0)) {
         problems.push_back({"/cluster/fabric/bandwidth", "is negative (" + in_gigabytes(spec.bandwidth) + ")",
@@ -116,18 +136,110 @@ void add_rank_links(BytesPerSecond port, Fabric& fabric) {
 
 std::span<const Topology> topologies() { return topology_table; }
 
-Result<Fabric> build_fabric(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up,
-                            std::shared_ptr<const CollectiveParameters> parameters) {
-    for (const Topology& topology : topology_table) {
-        if (topology.name != spec.topology) continue;
-        Result<Fabric> fabric = topology.build(spec, node, nodes, scale_up);
-        if (!fabric) return fabric;
-        fabric->topology = spec.topology;
-        if (!parameters) parameters = std::make_shared<const CollectiveParameters>();
-        fabric->parameters = std::move(parameters);
-        return fabric;
+namespace {
+
+/// Ports are as slow as their cables to the first switch.
+void slow_ports(Fabric& fabric) {
+    const RoutedNetwork& network = *fabric.network;
+    const BytesPerSecond whole = fabric.node_nic / network.graph.ports_per_node;
+    std::vector<double> left(static_cast<std::size_t>(network.graph.end_points));
+    for (const DirectedLink& link : network.links) {
+        if (link.from < network.graph.end_points) left[link.from] += link.bandwidth / whole;
     }
-    return unknown_topology(spec.topology);
+    if (std::all_of(left.begin(), left.end(), [](double share) { return share > 1.0 - 1e-9; })) return;
+    fabric.port_left.resize(static_cast<std::size_t>(fabric.devices));
+    for (RankId rank = 0; rank < fabric.devices; ++rank) {
+        const double share = std::min(1.0, left[end_point_of(fabric, rank)]);
+        fabric.port_left[rank] = share;
+        fabric.links[fabric.nic_tx[rank]].bandwidth *= share;
+        fabric.links[fabric.nic_rx[rank]].bandwidth *= share;
+    }
+}
+
+/// Works out the ways of a fabric and gives it a link for each direction of each cable.
+Problems add_ways(const FabricSpec& spec, const NetworkFaults& faults, std::uint64_t seed, NetworkGraph graph,
+                  Fabric& fabric) {
+    const bool rails = graph.ports_per_node > 1 && spec.topology.starts_with("rail");
+    Result<NetworkGraph> damaged = with_faults(std::move(graph), faults);
+    if (!damaged) return damaged.problems();
+    if (spec.routing == Routing::rail && !rails) {
+        return {{"/cluster/fabric/routing", "is \"rail\", and \"" + spec.topology + "\" has no rails",
+                 "use rail-optimized or rail-only with more than one port a node"}};
+    }
+    Result<RoutedNetwork> routed = route_network(std::move(damaged).value(), {spec.routing, seed, spec.flows_per_message});
+    if (!routed) return routed.problems();
+    fabric.first_network_link = static_cast<LinkId>(fabric.links.size());
+    fabric.changes_rails = rails;
+    fabric.leaf_up.clear();
+    fabric.leaf_down.clear();
+    fabric.nodes_per_leaf = 0;
+    for (const DirectedLink& link : routed->links) {
+        fabric.links.push_back({vertex_name(routed->graph, link.from) + " to " + vertex_name(routed->graph, link.to),
+                                port_payload_share * link.bandwidth});
+    }
+    fabric.network = std::make_shared<const RoutedNetwork>(std::move(routed).value());
+    slow_ports(fabric);
+    return {};
+}
+
+Problems routing_without_network(const FabricSpec& spec, const NetworkFaults& faults) {
+    Problems problems;
+    if (spec.routing != Routing::spray) {
+        problems.push_back({"/cluster/fabric/routing",
+                            "is \"" + std::string(name_of(spec.routing)) + "\", and no network joins nodes here",
+                            "leave it out, or use a topology such as \"fat-tree\" and more than one node"});
+    }
+    if (!faults.empty()) {
+        problems.push_back({"/cluster/faults", "names links or switches, and no network joins nodes here",
+                            "use slow_links for ports of single devices, or a topology such as \"fat-tree\""});
+    }
+    return problems;
+}
+
+const Topology* find_topology(const std::string& name) {
+    for (const Topology& topology : topology_table) {
+        if (topology.name == name) return &topology;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+Result<Fabric> build_fabric(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up,
+                            std::shared_ptr<const CollectiveParameters> parameters, const NetworkFaults& faults,
+                            std::uint64_t seed) {
+    const Topology* topology = find_topology(spec.topology);
+    if (topology == nullptr) return unknown_topology(spec.topology);
+    Result<Fabric> fabric = topology->build(spec, node, nodes, scale_up);
+    if (!fabric) return fabric;
+    fabric->topology = spec.topology;
+    if (!parameters) parameters = std::make_shared<const CollectiveParameters>();
+    fabric->parameters = std::move(parameters);
+    const bool has_network = topology->joins_nodes && fabric->domain < fabric->devices && node.nics > 0;
+    const bool as_trunks = topology->by_trunks && spec.routing == Routing::spray && faults.empty() &&
+                           spec.spine_oversubscription <= 1.0;
+    Problems problems;
+    if (!has_network) {
+        problems = routing_without_network(spec, faults);
+    } else if (!as_trunks) {
+        problems = add_ways(spec, faults, seed, topology->graph(spec, node, *fabric), *fabric);
+    }
+    if (!problems.empty()) return problems;
+    return fabric;
+}
+
+Result<NetworkGraph> fabric_graph(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up) {
+    const Topology* topology = find_topology(spec.topology);
+    if (topology == nullptr) return unknown_topology(spec.topology);
+    const Result<Fabric> fabric = topology->build(spec, node, nodes, scale_up);
+    if (!fabric) return fabric.problems();
+    return topology->graph(spec, node, *fabric);
+}
+
+int end_point_of(const Fabric& fabric, RankId rank) {
+    ORRERY_CHECK(fabric.network != nullptr);
+    const int ports = fabric.network->graph.ports_per_node;
+    return rank / fabric.devices_per_node * ports + rank % fabric.devices_per_node * ports / fabric.devices_per_node;
 }
 
 BytesPerSecond port_bandwidth(const FabricSpec& spec, const Node& node) {

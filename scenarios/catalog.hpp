@@ -44,6 +44,8 @@ struct CatalogLink {
     std::string kind;         // "infiniband", "roce", "efa", ...
     BytesPerSecond bandwidth; // one direction
     Seconds latency;          // one hop through NICs and a switch; 0: the kind's default
+    Usd switch_price, cable_price;            // a cable with both its transceivers; 0: not known
+    Watts switch_power, transceiver_power;    // a switch without its transceivers; 0: not known
 
     static constexpr auto fields() {
         using L = CatalogLink;
@@ -52,6 +54,10 @@ struct CatalogLink {
             required_field("kind", &L::kind, any_value, "Kind of network; sets the hop latency where none is given."),
             required_field("bandwidth", &L::bandwidth, positive, "Rate in one direction."),
             field("latency", &L::latency, positive, "One hop through NICs and a switch."),
+            field("switch_price", &L::switch_price, positive, "Purchase of one switch of the kind's usual size."),
+            field("switch_power", &L::switch_power, positive, "Power of one switch without its transceivers."),
+            field("cable_price", &L::cable_price, positive, "Purchase of one optical cable with both transceivers."),
+            field("transceiver_power", &L::transceiver_power, positive, "Power of one end of an optical cable."),
         };
     }
 };

@@ -83,7 +83,7 @@ class ConfigReader {
     Problems problems_;
 };
 
-/// What the activation function's name means; gated ones multiply it with a second up-projection.
+/// What the activation function's name means; gated families multiply it with a second up-projection.
 void read_activation(ConfigReader& config, std::string_view key, std::string_view fallback, bool gated,
                      Architecture& a) {
     const std::string name = config.text(key, fallback);
@@ -341,7 +341,7 @@ struct Family {
     void (*read)(ConfigReader&, Architecture&);
 };
 
-constexpr std::array<Family, 17> readers_of_types{{
+constexpr std::array<Family, 17> decoder_families{{
     {"deepseek_v2", read_deepseek},
     {"deepseek_v3", read_deepseek},
     {"falcon", read_falcon},
@@ -363,7 +363,7 @@ constexpr std::array<Family, 17> readers_of_types{{
 
 std::string family_list() {
     std::string list;
-    for (const Family& family : readers_of_types) list += (list.empty() ? "" : ", ") + std::string(family.model_type);
+    for (const Family& family : decoder_families) list += (list.empty() ? "" : ", ") + std::string(family.model_type);
     return list;
 }
 
@@ -397,7 +397,7 @@ Result<Architecture> read_hugging_face(const std::string& file) {
     }
     const std::string type = config.text("model_type", "");
     if (!config.problems().empty()) return config.problems();
-    for (const Family& family : readers_of_types) {
+    for (const Family& family : decoder_families) {
         if (family.model_type != type) continue;
         Architecture architecture;
         family.read(config, architecture);
@@ -411,7 +411,7 @@ Result<Architecture> read_hugging_face(const std::string& file) {
 
 std::vector<std::string> hugging_face_families() {
     std::vector<std::string> names;
-    for (const Family& family : readers_of_types) names.emplace_back(family.model_type);
+    for (const Family& family : decoder_families) names.emplace_back(family.model_type);
     return names;
 }
 

@@ -4,6 +4,7 @@
 
 #include "scenarios/catalog.hpp"
 #include "scenarios/framework_file.hpp"
+#include "scenarios/graph_file.hpp"
 #include "scenarios/scenario_checks.hpp"
 
 #include <algorithm>
@@ -62,6 +63,19 @@ Device resolved_device(const Scenario& scenario, const std::string& name, Proble
 
 }  // namespace
 
+FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems) {
+    FabricSpec spec = scenario.cluster.fabric;
+    apply_link(spec, node, problems);
+    if (spec.topology != "custom" || spec.graph.empty()) return spec;
+    Result<NetworkGraph> graph = read_graph_file(located_file(spec.graph, scenario.directory));
+    if (graph) {
+        spec.custom = std::make_shared<const NetworkGraph>(std::move(graph).value());
+    } else {
+        problems.insert(problems.end(), graph.problems().begin(), graph.problems().end());
+    }
+    return spec;
+}
+
 Result<ResolvedScenario> resolve(const Scenario& scenario) {
     Problems problems;
     ResolvedScenario resolved;
@@ -72,8 +86,7 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     cluster.nodes = scenario.cluster.nodes;
     cluster.faults = scenario.cluster.faults;
     cluster.device = resolved_device(scenario, cluster.node.device, problems);
-    FabricSpec fabric = scenario.cluster.fabric;
-    apply_link(fabric, cluster.node, problems);
+    const FabricSpec fabric = resolved_fabric(scenario, cluster.node, problems);
     auto parameters = value_or_problems(find_collective_parameters(cluster.device), "/cluster/node", problems);
     TrainedModel model = value_or_problems(find_trained_model(located_model(scenario)), "/workload/model", problems);
     run.architecture = std::move(model.architecture);
@@ -84,7 +97,8 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     run.framework = changed_framework(std::move(run.framework), scenario.framework_settings, problems);
     if (!problems.empty()) return problems;
     cluster.fabric = value_or_problems(
-        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters),
+        build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters,
+                     {cluster.faults.links, cluster.faults.switches, cluster.faults.reroute}, scenario.seed),
         "/cluster/fabric", problems);
     if (!problems.empty()) return problems;
     run.spec = scenario.workload;

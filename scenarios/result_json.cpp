@@ -73,6 +73,34 @@ Json changes_array(const TrainingReport& report) {
     return array;
 }
 
+/// Counts of the network; prices and measures where they are known.
+Json fabric_object(const TrainingReport& report) {
+    const FabricBill& bill = report.fabric;
+    const NetworkFigures& figures = bill.figures;
+    Json kinds = Json::object();
+    for (const SwitchCount& one : figures.kinds) kinds[one.kind] = one.count;
+    Json object = {{"topology", report.cluster.fabric.topology},
+                   {"routing", name_of(report.scenario.cluster.fabric.routing)},
+                   {"switches", figures.switches},
+                   {"switches_by_kind", kinds},
+                   {"switch_ports_used", figures.switch_ports},
+                   {"cables", figures.cables},
+                   {"transceivers", figures.optic_ends}};
+    if (bill.measured) {
+        object["hops_max"] = figures.hops_max;
+        object["bisection_bytes_per_s"] = figures.bisection.si();
+    }
+    if (!bill.link.empty()) object["priced_as"] = bill.link;
+    const auto add_known = [&](const char* key, double value) {
+        if (value > 0.0) object[key] = value;
+    };
+    add_known("switches_usd", bill.switches_price.si());
+    add_known("cables_usd", bill.cables_price.si());
+    add_known("switches_w", bill.switches_power.si());
+    add_known("optics_w", bill.optics_power.si());
+    return object;
+}
+
 /// The scenario as it was run, after what it extends and its settings: `orrery run` reads it back.
 Json scenario_object(const Scenario& scenario) {
     Json object = write_fields(scenario);
@@ -125,6 +153,7 @@ std::string training_json(const TrainingReport& report) {
         {"cost",
          {{"usd_per_step", answer.cost_per_step.si()},
           {"usd_per_million_tokens", answer.cost_per_million_tokens.si()}}},
+        {"fabric", fabric_object(report)},
         {"changes", changes_array(report)},
         {"simulation", simulation_object(answer.outcome)},
         {"scenario", scenario_object(report.scenario)},

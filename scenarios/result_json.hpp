@@ -1,6 +1,7 @@
 // The answer about a training as a value with its provenance, and as JSON for scripts.
 #pragma once
 
+#include "scenarios/fabric_bill.hpp"
 #include "scenarios/scenario.hpp"
 #include "sim/training.hpp"
 
@@ -37,6 +38,7 @@ struct TrainingReport {
     Provenance provenance;
     Seconds estimated_step;             // closed form of the plan as it is: what changes are compared to
     std::vector<ChangedPlan> changes;   // fastest first; for a plan that does not fit: what would fit
+    FabricBill fabric;
     std::string expected_error;         // a sentence with its source; empty: not known
 };
 

@@ -75,6 +75,10 @@ struct ResolvedScenario {
 };
 Result<ResolvedScenario> resolve(const Scenario& scenario);
 
+/// The fabric's specification with its link's own numbers where the user gives none, a custom graph read from its file,
+/// and `node` as that link makes it.
+FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems);
+
 /// JSON Schema (draft-07) of scenarios, made from fields().
 std::string scenario_schema();
 

@@ -40,12 +40,19 @@ struct SlowLink {
 struct Faults {
     std::vector<SlowDevice> slow_devices;
     std::vector<SlowLink> slow_links;
+    std::vector<LinkFault> links;          // between nodes and switches
+    std::vector<SwitchFault> switches;
+    Seconds reroute = reroute_usual;
     double jitter = 0.0;      // deviation of ln(time) of each pass of each rank; > 0 makes every rank its own class
     static constexpr auto fields() {
         using F = Faults;
         return std::tuple{
             field("slow_devices", &F::slow_devices, any_value, "Devices that compute slower than their kind."),
             field("slow_links", &F::slow_links, any_value, "Devices whose network port runs below its rate."),
+            field("links", &F::links, any_value, "Cables of the network that have failed, flap or run below their rate."),
+            field("switches", &F::switches, any_value, "Switches of the network that have failed or run below their rate."),
+            field("reroute_time", &F::reroute, positive, "From a failure to traffic on other ways; what a flapping link loses.",
+                  "three missed BFD messages 50 ms apart; RFC 5880 leaves the interval to the operator"),
             field("jitter", &F::jitter, {0.0, 1.0},
                   "Standard deviation of ln(time) of every pass of every device, seeded; 0: none."),
         };

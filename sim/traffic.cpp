@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace orrery {
 namespace {
@@ -14,6 +15,15 @@ class TrafficPlanner {
         for (const Link& link : fabric_.links) {
             nominal_.push_back(link.bandwidth);
             actual_.push_back(link.bandwidth);
+        }
+        for (std::size_t rank = 0; rank < fabric_.port_left.size(); ++rank) {
+            nominal_[static_cast<std::size_t>(fabric_.nic_tx[rank])] /= fabric_.port_left[rank];
+            nominal_[static_cast<std::size_t>(fabric_.nic_rx[rank])] /= fabric_.port_left[rank];
+        }
+        // Prices know ports and what is inside a domain; what ways between nodes leave of that is found here.
+        if (fabric_.network != nullptr) {
+            const auto first = nominal_.begin() + fabric_.first_network_link;
+            std::fill(first, nominal_.end(), BytesPerSecond::from_si(std::numeric_limits<double>::max()));
         }
         for (const SlowLink& slow : cluster.faults.slow_links) {
             const auto rank = static_cast<std::size_t>(slow.rank);
@@ -39,6 +49,7 @@ class TrafficPlanner {
     std::vector<BytesPerSecond> nominal_, actual_;
     std::vector<std::int32_t> user_;  // by link: the one group or message stream that loads it
     std::vector<LinkLoad> pool_;      // loads on all links
+    RouteMemory memory_;              // what adaptive routing has put where so far in the step
     TrafficPlan plan_;
 
     static BytesPerSecond rate_on(const std::vector<BytesPerSecond>& bandwidth, const Transfer& transfer) {
@@ -66,14 +77,16 @@ class TrafficPlanner {
     void set_times(PlannedTransfer& planned, const Transfer& transfer, Seconds overhead, Seconds idle) const {
         planned.alone = overhead + idle;
         planned.latency = planned.alone;
-        const Seconds unscaled = transfer.size > Bytes{} ? idle_time(fabric_, transfer) : Seconds{};
+        planned.alone += transfer.distance;
+        planned.latency = planned.alone;
+        const BytesPerSecond healthy = rate_on(nominal_, transfer);
+        const Seconds unscaled = transfer.size > Bytes{} ? transfer.latency + transfer.size / healthy : Seconds{};
         if (unscaled <= Seconds{}) {  // one member, or nothing to send: the price is all latency
             planned.load_count = 0;
             return;
         }
         const double latency_share = transfer.latency / unscaled;
-        const BytesPerSecond healthy = rate_on(nominal_, transfer);
-        planned.latency = overhead + idle * latency_share;
+        planned.latency = overhead + idle * latency_share + transfer.distance;
         planned.size = idle * (1.0 - latency_share) * healthy;
         planned.rate_max = rate_on(actual_, transfer);
         if (planned.rate_max < healthy) planned.alone = planned.latency + planned.size / planned.rate_max;
@@ -120,7 +133,7 @@ class TrafficPlanner {
             const PlannedTransfer& known = plan_.transfers[static_cast<std::size_t>(at)];
             if (known.alone > Seconds{}) return known;
         }
-        const Transfer transfer = plan_transfer(fabric_, program_.exchanges[x].collective, members);
+        const Transfer transfer = plan_transfer(fabric_, program_.exchanges[x].collective, members, &memory_);
         PlannedTransfer planned = note_loads(transfer, user);
         set_times(planned, transfer, Seconds{}, program_.exchanges[x].idle);
         return planned;
@@ -136,7 +149,7 @@ class TrafficPlanner {
             const RankId previous = stage_neighbour(program_.parallelism, rank, -1);
             const auto user = static_cast<std::int32_t>(groups_.groups.size()) + 2 * rank;
             for (const RankId to : {next, previous}) {
-                const Transfer transfer = plan_transfer(fabric_, message, std::array{rank, to});
+                const Transfer transfer = plan_transfer(fabric_, message, std::array{rank, to}, &memory_);
                 PlannedTransfer planned = note_loads(transfer, user + (to == next ? 0 : 1));
                 set_times(planned, transfer, program_.boundary_overhead, moving);
                 plan_.transfers.push_back(planned);

@@ -5,6 +5,7 @@
 #include "ui/command_calibrate.hpp"
 #include "ui/command_check.hpp"
 #include "ui/command_compare.hpp"
+#include "ui/command_import.hpp"
 #include "ui/command_list.hpp"
 #include "ui/command_run.hpp"
 #include "ui/command_schema.hpp"
@@ -151,6 +152,14 @@ Action declare_explain(CLI::App& app) {
     return [path] { return command_explain(*path); };
 }
 
+Action declare_import(CLI::App& app) {
+    auto options = std::make_shared<ImportOptions>();
+    app.add_option("KIND", options->kind, "What the file is: " + import_kinds())->required()->type_name("");
+    app.add_option("FILE", options->file, "Text of `nvidia-smi topo -m`, or XML of `lstopo`")->required()->type_name("");
+    app.add_option("--out", options->out, "Graph file to write, for cluster.fabric.graph; absent: standard output")->type_name("FILE");
+    return [options] { return command_import(*options); };
+}
+
 Action declare_list(CLI::App& app) {
     auto kind = std::make_shared<std::string>();
     app.add_option("KIND", *kind,
@@ -184,6 +193,8 @@ constexpr auto commands = std::to_array<Command>({
      "orrery validate scenarios/published.jsonl", declare_validate},
     {"calibrate", "fit a device to tables of measured kernels",
      "orrery calibrate --from measured/ --device h100-sxm --out h100-sxm.json", declare_calibrate},
+    {"import", "what other tools say, as a file that scenarios can name", "orrery import hwloc node.xml --out node.json",
+     declare_import},
     {"list", "what there is of a kind, one line each", "orrery list devices", declare_list},
     {"show", "one catalogue entry, every number with its source", "orrery show h100-sxm", declare_show},
     {"schema", "the JSON Schema of scenarios, for editors", "orrery schema > scenario.schema.json", declare_schema},

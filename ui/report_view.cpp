@@ -90,6 +90,17 @@ ReportFigure memory_figure(const TrainingAnswer& answer) {
             Verdict::bad};
 }
 
+/// "2048 cables" and what they and their switches cost and draw, as far as the catalogue knows.
+ReportFigure network_figure(const FabricBill& bill) {
+    std::string text = fmt::format("{} cables", grouped(bill.figures.cables));
+    const Usd price = bill.switches_price + bill.cables_price;
+    const bool is_priced = bill.switches_price > Usd{} && bill.cables_price > Usd{};
+    if (is_priced) text += fmt::format(", {} as {}", format_usd(price), bill.link);
+    if (bill.switches_power > Watts{}) text += fmt::format(", {} of switches", format_watts(bill.switches_power));
+    if (bill.optics_power > Watts{}) text += fmt::format(", {} of transceivers", format_watts(bill.optics_power));
+    return {"Network", fmt::format("{} switches", grouped(bill.figures.switches)), text, Verdict::neutral};
+}
+
 std::vector<ReportFigure> figures_of(const TrainingReport& report) {
     const TrainingAnswer& answer = report.answer;
     const DataType precision = report.scenario.workload.precision;
@@ -110,6 +121,7 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
                      format_usd(report.scenario.economics.device_hour))},
         {"Power", format_watts(answer.power_average) + " average",
          fmt::format("{} per step at PUE {}", format_joules(answer.energy_per_step), report.scenario.economics.pue)},
+        network_figure(report.fabric),
     };
 }
 

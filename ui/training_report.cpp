@@ -25,6 +25,7 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
                                          .sources = loaded.resolved.sources},
                           .estimated_step = {},
                           .changes = {},
+                          .fabric = {},
                           .expected_error = {}};
     const ExpectedError& expected = report.answer.expected;
     const Seconds step = report.answer.outcome.step;
@@ -34,6 +35,9 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
     // As it was run: with the framework and the prices that the scenario left to the catalogue.
     report.scenario.workload = loaded.resolved.run.spec;
     report.scenario.economics = loaded.resolved.run.economics;
+    auto bill = fabric_bill(scenario, loaded.resolved.cluster);
+    if (!bill) return bill.problems();
+    report.fabric = std::move(bill).value();
     if (!with_changes) return report;
     auto advice = advise(scenario, loaded.resolved, report.answer.fits);
     if (!advice) return advice.problems();

@@ -68,6 +68,22 @@ CollectivePrice exchange_across(const CollectiveCase& c) {
     return price;
 }
 
+/// Every rank to every rank of another domain, `bytes` each.
+void route_pairs(const GroupOnFabric& group, double bytes, std::vector<LinkLoad>& loads) {
+    TrunkLoads trunks;
+    for (const DomainRun& from : group.domains) {
+        for (const DomainRun& to : group.domains) {
+            if (&from == &to) continue;
+            for (std::size_t i = from.begin; i < from.end; ++i) {
+                for (std::size_t j = to.begin; j < to.end; ++j) {
+                    route_bytes(group, group.sorted[i], group.sorted[j], bytes, trunks);
+                }
+            }
+        }
+    }
+    add_trunks(group.fabric, trunks, loads);
+}
+
 }  // namespace
 
 void offer_pairwise(const CollectiveCase& c, OfferList& list) {
@@ -100,11 +116,12 @@ void lay_pairwise(const GroupOnFabric& group, const CollectivePrice& price, std:
         }
     }
     if (!crosses_trunks(group)) return;
+    if (fabric.network != nullptr) return route_pairs(group, overhead / n, loads);
     // Each rank's bytes for ranks beyond its own leaf's reach go over its leaf's trunk, and as many come back.
     std::vector<double> in_reach(fabric.devices / fabric.devices_per_node / fabric.nodes_per_leaf + 1);
     const auto reach = [&](RankId rank) { return rank / fabric.devices_per_node / fabric.nodes_per_leaf; };
     for (const RankId rank : group.sorted) in_reach[reach(rank)] += 1.0;
-    TrunkLoads trunks{std::vector<double>(fabric.leaf_up.size()), std::vector<double>(fabric.leaf_down.size())};
+    TrunkLoads trunks{std::vector<double>(fabric.leaf_up.size()), std::vector<double>(fabric.leaf_down.size()), {}};
     for (const RankId rank : group.sorted) {
         const double bytes = (n - in_reach[reach(rank)]) / n * overhead;
         trunks.up[fabric.leaf_of[rank]] += bytes;

@@ -35,6 +35,12 @@ void lay_send_recv(const GroupOnFabric& group, const CollectivePrice& price, std
     loads.push_back({fabric.nic_tx[from], price.port_load});
     loads.push_back({fabric.nic_rx[to], price.port_load});
     if (!crosses_trunks(group)) return;
+    if (fabric.network != nullptr) {
+        TrunkLoads trunks;
+        route_bytes(group, from, to, price.port_load, trunks);
+        add_trunks(fabric, trunks, loads);
+        return;
+    }
     loads.push_back({fabric.leaf_up[fabric.leaf_of[from]], price.port_load});
     loads.push_back({fabric.leaf_down[fabric.leaf_of[to]], price.port_load});
 }

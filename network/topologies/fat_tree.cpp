@@ -4,6 +4,7 @@
 #include "network/topology.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace orrery {
 
@@ -22,15 +23,16 @@ Result<Fabric> build_fat_tree(const FabricSpec& spec, const Node& node, int node
     return fabric;
 }
 
-std::vector<Cable> cables_fat_tree(const FabricSpec& spec, const Node& node, const Fabric& built) {
+NetworkGraph graph_fat_tree(const FabricSpec& spec, const Node& node, const Fabric& built) {
     const int nodes = built.devices / built.devices_per_node;
+    const int ports = ports_per_node(node);
     const ClosPlan plan = clos_plan(spec, node, static_cast<long long>(nodes) * node.nics);
-    const int per_leaf = nodes_per_fat_leaf(plan, node);
-    std::vector<Cable> cables;
-    for (int i = 0; i < nodes; ++i) cables.push_back({i, nodes + i / per_leaf, built.node_nic});
-    const BytesPerSecond uplink = std::min(per_leaf, nodes) * built.node_nic / spec.oversubscription;
-    add_upper_tiers(plan, nodes, (nodes + per_leaf - 1) / per_leaf, uplink, cables);
-    return cables;
+    NetworkGraph graph = unwired("node", nodes, ports);
+    std::vector<int> all(static_cast<std::size_t>(graph.end_points));
+    std::iota(all.begin(), all.end(), 0);
+    const int cables = std::max(1, node.nics / ports);
+    add_tree(graph, plan, nodes_per_fat_leaf(plan, node) * ports, all, built.node_nic / (ports * cables), cables);
+    return graph;
 }
 
 }  // namespace orrery

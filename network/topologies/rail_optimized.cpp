@@ -6,36 +6,34 @@
 
 namespace orrery {
 
-namespace {
-
-/// Leaves of one pod as the fabric tells them apart: a device with several ports has them on one bundle of leaves.
-int rails_of(const Node& node) { return std::max(1, std::min(node.nics, node.devices)); }
-
-}  // namespace
-
 Result<Fabric> build_rail_optimized(const FabricSpec& spec, const Node& node, int nodes, BytesPerSecond scale_up) {
     Result<Fabric> fabric = bare_fabric(spec, node, nodes, scale_up);
     if (!fabric || node.nics < 1) return fabric;
     const ClosPlan plan = clos_plan(spec, node, static_cast<long long>(nodes) * node.nics);
     if (!plan.fits) return too_many_ports(spec, node, nodes, plan);
-    add_leaves(spec, node, plan.leaf_down, rails_of(node), *fabric);
+    add_leaves(spec, node, plan.leaf_down, ports_per_node(node), *fabric);
     return fabric;
 }
 
-std::vector<Cable> cables_rail_optimized(const FabricSpec& spec, const Node& node, const Fabric& built) {
+NetworkGraph graph_rail_optimized(const FabricSpec& spec, const Node& node, const Fabric& built) {
     const int nodes = built.devices / built.devices_per_node;
+    const int rails = ports_per_node(node);
     const ClosPlan plan = clos_plan(spec, node, static_cast<long long>(nodes) * node.nics);
-    const int rails = rails_of(node);
-    const int pods = (nodes + plan.leaf_down - 1) / plan.leaf_down;
-    std::vector<Cable> cables;
-    for (int i = 0; i < nodes; ++i) {
+    const int cables = std::max(1, node.nics / rails);
+    const int per_leaf = std::max(1, plan.leaf_down / cables);
+    const BytesPerSecond port = built.node_nic / (rails * cables);
+    NetworkGraph graph = unwired("node", nodes, rails);
+    std::vector<int> leaves;
+    for (int first = 0; first < nodes; first += per_leaf) {
         for (int rail = 0; rail < rails; ++rail) {
-            cables.push_back({i, nodes + i / plan.leaf_down * rails + rail, built.node_nic / rails});
+            leaves.push_back(add_switch(graph, "leaf", 1));
+            for (int i = first; i < std::min(nodes, first + per_leaf); ++i) {
+                connect(graph, i * rails + rail, leaves.back(), port, cables);
+            }
         }
     }
-    const BytesPerSecond uplink = std::min(plan.leaf_down, nodes) * (built.node_nic / rails) / spec.oversubscription;
-    add_upper_tiers(plan, nodes, pods * rails, uplink, cables);
-    return cables;
+    add_upper_tiers(graph, plan, leaves, port);
+    return graph;
 }
 
 }  // namespace orrery
