@@ -48,6 +48,8 @@ struct FrameworkProfile {
     double convolution_slowdown = 1.0;      // on convolutions, over the device's own
     Seconds host_launch;                    // of models other than decoders: host time per kernel launched
     double gradient_bucket_parameters = 0;  // gradients reduced together; 0: Megatron-Core's 40 M
+    double wide_streaming_share = 0.0;      // of streaming kernels that 16-bit training leaves in fp32 (autocast)
+    double accumulation_bytes = 0.0;        // per parameter and micro-batch: weight casts, gradients added up
     bool operator==(const FrameworkProfile&) const = default;
 
     static constexpr auto fields() {
@@ -104,6 +106,10 @@ struct FrameworkProfile {
                   "Host time per kernel launched, of models that are not decoder transformers."),
             field("gradient_bucket_parameters", &F::gradient_bucket_parameters, non_negative,
                   "Gradients that are reduced together; 0: 40 million, or a million per replica if that is more."),
+            field("wide_streaming_share", &F::wide_streaming_share, fraction,
+                  "Share of streaming kernels that 16-bit training leaves in fp32."),
+            field("accumulation_bytes", &F::accumulation_bytes, non_negative,
+                  "Bytes moved per parameter and micro-batch by kernels that cast weights and add up gradients."),
             field("expert_host_floor", &F::expert_host_floor, non_negative,
                   "Least time of an expert layer, both passes, with the plain all-to-all (no whole graph, no drop)."),
         };

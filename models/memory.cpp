@@ -70,7 +70,7 @@ GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& 
         if (kind.name == "embedding" && architecture.tied_embeddings) head = std::max(head, kind.parameters);
     }
     if (plan.shards_parameters()) {
-        gathered.layer_weights = Bytes::from_si(2.0 * layer * std::min(architecture.layers, 2));
+        gathered.layer_weights = Bytes::from_si(2.0 * layer * std::min(architecture.stack(), 2));
         gathered.head_weights = Bytes::from_si(2.0 * head);
     }
     if (plan.shards_parameters() || plan.zero == 2) {

@@ -34,7 +34,7 @@ struct FrameworkKnob {
     bool is_time = false;  // stored with a unit
 };
 // clang-format off
-constexpr std::array<FrameworkKnob, 19> framework_knobs{{
+constexpr std::array<FrameworkKnob, 20> framework_knobs{{
     {"streaming_efficiency", 0.4, 0.95, [](const FrameworkProfile& f) { return f.streaming_efficiency; }, [](FrameworkProfile& f, double v) { f.streaming_efficiency = v; }},
     {"matrix_slowdown", 0.8, 1.5, [](const FrameworkProfile& f) { return f.matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.matrix_slowdown = v; }},
     {"attention_slowdown", 0.6, 1.6, [](const FrameworkProfile& f) { return f.attention_slowdown; }, [](FrameworkProfile& f, double v) { f.attention_slowdown = v; }},
@@ -44,6 +44,7 @@ constexpr std::array<FrameworkKnob, 19> framework_knobs{{
     {"gradient_overlap", 0.0, 1.0, [](const FrameworkProfile& f) { return f.gradient_overlap; }, [](FrameworkProfile& f, double v) { f.gradient_overlap = v; }},
     {"contention", 0.0, 0.4, [](const FrameworkProfile& f) { return f.contention; }, [](FrameworkProfile& f, double v) { f.contention = v; }},
     {"fixed", 0.0, 0.1, [](const FrameworkProfile& f) { return f.fixed.si(); }, [](FrameworkProfile& f, double v) { f.fixed = Seconds::from_si(v); }, true},
+    {"wide_streaming_share", 0.0, 1.0, [](const FrameworkProfile& f) { return f.wide_streaming_share; }, [](FrameworkProfile& f, double v) { f.wide_streaming_share = v; }},
     {"immature_matrix_slowdown", 1.0, 2.0, [](const FrameworkProfile& f) { return f.immature_matrix_slowdown; }, [](FrameworkProfile& f, double v) { f.immature_matrix_slowdown = v; }},
     {"immature_attention_slowdown", 1.0, 3.5, [](const FrameworkProfile& f) { return f.immature_attention_slowdown; }, [](FrameworkProfile& f, double v) { f.immature_attention_slowdown = v; }},
     {"convolution_slowdown", 0.8, 1.5, [](const FrameworkProfile& f) { return f.convolution_slowdown; }, [](FrameworkProfile& f, double v) { f.convolution_slowdown = v; }},
@@ -59,8 +60,9 @@ constexpr std::array<FrameworkKnob, 19> framework_knobs{{
 
 class Fitter {
   public:
-    Fitter(std::vector<PreparedTraining> rows, const std::function<void(const std::string&)>& progress)
-        : rows_(std::move(rows)), progress_(progress) {
+    Fitter(std::vector<PreparedTraining> rows, std::vector<std::string> only,
+           const std::function<void(const std::string&)>& progress)
+        : rows_(std::move(rows)), only_(std::move(only)), progress_(progress) {
         std::map<std::string, std::size_t> of_source;
         for (const PreparedTraining& row : rows_) ++of_source[row.source];
         double sum = 0.0;
@@ -96,6 +98,7 @@ class Fitter {
 
   private:
     std::vector<PreparedTraining> rows_;
+    std::vector<std::string> only_;
     std::function<void(const std::string&)> progress_;
     std::vector<double> weights_;
     std::vector<std::optional<double>> predicted_;
@@ -139,6 +142,8 @@ class Fitter {
     }
 
     void add_knob(TrainingKnob knob, std::vector<std::size_t> rows, std::function<void(double)> apply) {
+        const auto is_knob = [&](const std::string& name) { return name == knob.owner || name == knob.owner + "." + knob.name; };
+        if (!only_.empty() && std::none_of(only_.begin(), only_.end(), is_knob)) return;
         knob.rows = rows.size();
         began_.push_back(knob.value);
         knobs_.push_back(std::move(knob));
@@ -286,13 +291,13 @@ Json figure(const TrainingKnob& knob) {
     const auto known = std::find_if(framework_knobs.begin(), framework_knobs.end(), [&](const FrameworkKnob& one) { return one.name == knob.name; });
     const bool is_time = known != framework_knobs.end() && known->is_time;
     Json json = {{"value", rounded}, {"source", std::string(fit_source) + ", " + std::to_string(knob.rows) + " rows"}, {"date", today()}};
-    if (is_time) json["value"] = std::to_string(static_cast<int>(std::lround(knob.value * 1e6))) + " us";
+    if (is_time) json["value"] = std::to_string(static_cast<int>(std::lround(knob.value * 1e9))) + " ns";
     return json;
 }
 
 }  // namespace
 
-Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::function<void(const std::string&)>& progress) {
+Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::vector<std::string>& only, const std::function<void(const std::string&)>& progress) {
     CatalogCache catalog;
     std::vector<PreparedTraining> rows;
     for (const std::string& table : tables) {
@@ -305,7 +310,7 @@ Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const s
         }
     }
     if (rows.empty()) return Problem{tables.empty() ? "--trainings" : tables.front(), "holds no whole training row", "see the README for the fields of training tables"};
-    return Fitter(std::move(rows), progress).fit();
+    return Fitter(std::move(rows), only, progress).fit();
 }
 
 Result<std::vector<std::string>> store_training_fit(const TrainingFit& fit, const std::string& directory) {

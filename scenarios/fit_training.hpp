@@ -26,10 +26,13 @@ struct TrainingFit {
     ErrorStatistics after;
 };
 
+/// `only`: owners (or OWNER.CONSTANT) that may change; empty: all of them.
+///
 /// Coordinate descent on the mean of min(|ln(predicted / measured)|, 0.6), each row weighted by 1 / sqrt(rows of its
 /// source), with a weak pull of multipliers towards where they began. Constants of devices and frameworks that have no
 /// row stay. `progress` hears of each round. Deterministic.
-Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::function<void(const std::string&)>& progress);
+Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::vector<std::string>& only,
+                                 const std::function<void(const std::string&)>& progress);
 
 /// Writes the fitted constants into hardware/calibration/ and models/frameworks/ under `directory`, each with its source;
 /// other content of the files stays. Names of the files written.
