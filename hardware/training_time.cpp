@@ -72,8 +72,11 @@ Seconds training_time(const Device& device, const Work& work, const TrainingKern
     }
     if (const auto* streaming = std::get_if<Streaming>(&work)) {
         const Seconds gap = kernels.backward ? kernel_gap_backward : kernel_gap_forward;
-        return static_cast<double>(streaming->kernels) * gap +
-               streaming->bytes / (device.memory_bandwidth * kernels.streaming_efficiency);
+        Seconds moving = streaming->bytes / (device.memory_bandwidth * kernels.streaming_efficiency);
+        if (streaming->flop > Flop{} && device.vector_peak > FlopPerSecond{}) {
+            moving = std::max(moving, streaming->flop / device.vector_peak);
+        }
+        return static_cast<double>(streaming->kernels) * gap + moving;
     }
     return execution_time(device, work);
 }

@@ -23,7 +23,8 @@ struct TrainingKernels {
 ///   Dao, arXiv 2307.08691). `e` is the calibration's attention_training_efficiency, else 0.45.
 /// - Convolutions: execution_time, times the device's slowdown for convolutions of the type (else that of products),
 ///   times the software's.
-/// - Streaming: 1.5 us (backward 2.4 us) a kernel + bytes / (bandwidth * efficiency).
+/// - Streaming: 1.5 us (backward 2.4 us) a kernel + bytes / (bandwidth * efficiency), or its arithmetic
+///   at the vector units' peak if that takes longer.
 Seconds training_time(const Device& device, const Work& work, const TrainingKernels& kernels);
 
 }  // namespace orrery

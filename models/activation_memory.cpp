@@ -71,13 +71,63 @@ struct ChunkActivations {
 };
 
 struct LayerSizes {
-    double dense;
-    double expert;
-    double input;   // the residual stream of one micro-batch on one rank
-    double logits;  // count
+    std::vector<double> kinds;  // what each kind of layer keeps
+    double input;               // the residual stream of one micro-batch on one rank
+    double logits;              // count
     double dense_for_weights;
     double expert_for_weights;
 };
+
+/// Scores that eager attention keeps: softmax, dropout mask and dropout's output, 5 bytes a score in 16 bit; without
+/// dropout the softmax alone.
+double score_bytes(const LayerShape& s, std::int64_t keys) {
+    const double per_score = s.dropout ? 2.0 * s.element_bytes + 1.0 : s.element_bytes;
+    return per_score * elements(s.batch * s.heads, s.queries) * static_cast<double>(keys);
+}
+
+/// What one block of a hybrid keeps: the residual and its norm, and what its mixer or MLP works on.
+double block_bytes(const Architecture& a, const LayerShape& s, LayerPart part) {
+    double values = (a.post_norms ? 3.0 : 2.0) * elements(s.norm_tokens(), s.hidden);
+    double bytes = 0.0;
+    switch (part) {
+        case LayerPart::whole: break;
+        case LayerPart::attention:
+            values += attention_inputs(a, s) + elements(s.tokens, s.heads * s.value_head_size);
+            bytes = s.flash ? 4.0 * elements(s.tokens, s.heads) : score_bytes(s, s.sequence);
+            break;
+        case LayerPart::mlp: values += (is_gated(a.activation) ? 4.0 : 2.0) * elements(s.tokens, s.ffn); break;
+        case LayerPart::experts: bytes = expert_activations(a, s, is_gated(a.activation) ? 4.0 : 2.0); break;
+        case LayerPart::state_space:  // gate and channels, channels convolved, scanned, gated
+            values += 5.0 * elements(s.tokens, a.state_space.inner / s.tensor);
+            break;
+    }
+    return bytes + s.element_bytes * values;
+}
+
+/// What attention to an encoder's output keeps: norm, residual, queries, keys and values, result, scores.
+double cross_bytes(const Architecture& a, const LayerShape& s) {
+    if (s.memory_tokens == 0) return 0.0;
+    const double values = (a.post_norms ? 3.0 : 2.0) * elements(s.norm_tokens(), s.hidden) +
+                          2.0 * elements(s.tokens, s.heads * s.head_size) +
+                          2.0 * elements(s.memory_tokens, s.kv_heads * s.head_size);
+    return s.element_bytes * values + (s.flash ? 0.0 : score_bytes(s, s.memory_sequence));
+}
+
+/// What each kind of layer of the graph keeps.
+std::vector<double> kind_sizes(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
+                               const StepGraph& graph) {
+    const LayerShape shape = layer_shape(a, spec, framework);
+    const LayerShape encoder = a.encoder_layers > 0 ? encoder_shape(a, spec, framework) : shape;
+    std::vector<double> sizes;
+    for (const LayerGraph& kind : graph.kinds) {
+        const LayerShape& s = kind.is_encoder ? encoder : shape;
+        const bool experts = kind.expert_parameters > 0.0;
+        sizes.push_back(!kind.is_decoder_layer          ? 0.0
+                        : kind.part != LayerPart::whole ? block_bytes(a, s, kind.part)
+                                                        : layer_activations(a, s, framework, experts).si() + cross_bytes(a, s));
+    }
+    return sizes;
+}
 
 ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, const LayerSizes& sizes) {
     ChunkActivations sum;
@@ -86,7 +136,7 @@ ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, c
         if (kind.is_decoder_layer) {
             if (kind.backward.empty()) continue;  // frozen, and all below it: nothing is kept for gradients
             const bool has_experts = kind.expert_parameters > 0.0;
-            const double whole = has_experts ? sizes.expert : sizes.dense;
+            const double whole = sizes.kinds[static_cast<std::size_t>(run.kind)];
             const double for_weights = has_experts ? sizes.expert_for_weights : sizes.dense_for_weights;
             sum.for_weights += run.count * std::min(for_weights, whole);
             sum.layers += run.count * (kind.is_recomputed ? sizes.input : whole);
@@ -147,11 +197,12 @@ ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActiv
     return peak;
 }
 
-LayerSizes layer_sizes(const Architecture& a, const LayerShape& shape, const FrameworkProfile& framework) {
-    return {layer_activations(a, shape, framework, false).si(),
-            a.experts > 0 ? layer_activations(a, shape, framework, true).si() : 0.0,
+LayerSizes layer_sizes(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
+                       const StepGraph& graph) {
+    const LayerShape shape = layer_shape(a, spec, framework);
+    return {kind_sizes(a, spec, framework, graph),
             shape.element_bytes * elements(shape.norm_tokens(), shape.hidden),
-            elements(shape.tokens, shape.vocabulary),
+            elements(shape.head_tokens, shape.vocabulary),
             weight_gradient_inputs(a, shape, false),
             a.experts > 0 ? weight_gradient_inputs(a, shape, true) : 0.0};
 }
@@ -161,7 +212,7 @@ LayerSizes layer_sizes(const Architecture& a, const LayerShape& shape, const Fra
 std::vector<Bytes> offloaded_activations(const Architecture& a, const TrainingSpec& spec,
                                          const FrameworkProfile& framework, const StepGraph& graph,
                                          const StageGraph& stage) {
-    const LayerSizes sizes = layer_sizes(a, layer_shape(a, spec, framework), framework);
+    const LayerSizes sizes = layer_sizes(a, spec, framework, graph);
     std::vector<ChunkActivations> chunks;
     int layers = 0;
     for (const Chunk& chunk : stage.chunks) {
@@ -191,9 +242,7 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
     if (s.flash) {
         bytes += 4.0 * elements(s.tokens, s.heads);  // logarithm of the softmax's sum
     } else if (!s.rematerializes_core) {
-        // Softmax, dropout mask and dropout's output: 5 bytes a score in 16 bit; without dropout the softmax alone.
-        const double per_score = s.dropout ? 2.0 * s.element_bytes + 1.0 : s.element_bytes;
-        bytes += per_score * elements(s.batch * s.heads, s.queries) * static_cast<double>(s.sequence);
+        bytes += score_bytes(s, s.sequence);
     }
     if (!framework.fused_kernels && s.flash) bytes += eager_layer_bytes * elements(s.tokens, s.hidden) / s.tensor;
     return Bytes::from_si(bytes);
@@ -202,7 +251,7 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
 ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
                                const StepGraph& graph, int stage, const GatheredBytes& gathered) {
     const LayerShape shape = layer_shape(a, spec, framework);
-    const LayerSizes sizes = layer_sizes(a, shape, framework);
+    const LayerSizes sizes = layer_sizes(a, spec, framework, graph);
     const StageGraph& rank = graph.stages[static_cast<std::size_t>(stage)];
     std::vector<ChunkActivations> chunks;
     chunks.reserve(rank.chunks.size());

@@ -1,4 +1,4 @@
-// A decoder transformer as numbers: what `config.json` says of it, and what follows (parameters, flop per token).
+// A transformer (decoder, encoder, both, or mixed with state-space layers) as numbers, and what follows from them.
 #pragma once
 
 #include "hardware/fields.hpp"
@@ -10,26 +10,28 @@
 
 namespace orrery {
 
-enum class Activation : std::uint8_t { gelu, relu, swiglu, geglu };
+enum class Activation : std::uint8_t { gelu, relu, relu2, swiglu, geglu };
 template <>
 struct EnumTable<Activation> {
-    static constexpr std::array<EnumName<Activation>, 4> names{{
+    static constexpr std::array<EnumName<Activation>, 5> names{{
         {Activation::gelu, "gelu", "one up-projection, GELU"},
         {Activation::relu, "relu", "one up-projection, ReLU"},
+        {Activation::relu2, "relu2", "one up-projection, ReLU squared (So et al., arXiv 2109.08668)"},
         {Activation::swiglu, "swiglu", "gate and up-projection, SiLU (Shazeer, arXiv 2002.05202)"},
         {Activation::geglu, "geglu", "gate and up-projection, GELU (Shazeer, arXiv 2002.05202)"},
     }};
 };
 constexpr bool is_gated(Activation a) { return a == Activation::swiglu || a == Activation::geglu; }
 
-enum class Positions : std::uint8_t { none, learned, rotary, alibi };
+enum class Positions : std::uint8_t { none, learned, rotary, alibi, relative };
 template <>
 struct EnumTable<Positions> {
-    static constexpr std::array<EnumName<Positions>, 4> names{{
+    static constexpr std::array<EnumName<Positions>, 5> names{{
         {Positions::none, "none", "no position information"},
         {Positions::learned, "learned", "a table added to the embedding"},
         {Positions::rotary, "rotary", "queries and keys rotated (Su et al., arXiv 2104.09864)"},
         {Positions::alibi, "alibi", "linear bias on the scores (Press et al., arXiv 2108.12409)"},
+        {Positions::relative, "relative", "learned bias by distance, `relative_buckets` a head (T5, arXiv 1910.10683)"},
     }};
 };
 
@@ -41,6 +43,34 @@ struct EnumTable<Norm> {
         {Norm::rms_norm, "rms-norm", "root mean square, weight only"},
         {Norm::layer_norm_weight, "layer-norm-weight", "mean and variance, weight only (MPT)"},
     }};
+};
+
+/// A state-space mixer (Mamba). `rank` > 0: Mamba-1 (Gu & Dao, arXiv 2312.00752), one state per channel, its step made
+/// from a latent of that width; else Mamba-2 (Dao & Gu, arXiv 2405.21060), one step per head.
+struct StateSpace {
+    int inner = 0;            // width of the mixer; 0: the model has none
+    int state = 128;          // values of state per channel
+    int heads = 1;            // of Mamba-2; inner / heads channels each
+    int groups = 1;           // of Mamba-2: heads that share input and output projections of the state
+    int convolution = 4;      // taps of the causal convolution ahead of the scan
+    int chunk = 256;          // tokens that the scan handles as one matrix
+    int rank = 0;             // of Mamba-1
+    bool inner_norms = false; // of Mamba-1: norms of step, input and output projections (Jamba, arXiv 2403.19887)
+    bool operator==(const StateSpace&) const = default;
+
+    static constexpr auto fields() {
+        using S = StateSpace;
+        return std::tuple{
+            field("inner", &S::inner, non_negative, "Width of the mixer; 0: no state-space layers."),
+            field("state", &S::state, count, "Values of state per channel."),
+            field("heads", &S::heads, count, "Heads of Mamba-2."),
+            field("groups", &S::groups, count, "Groups of heads that share the state's projections (Mamba-2)."),
+            field("convolution", &S::convolution, count, "Taps of the convolution ahead of the scan."),
+            field("chunk", &S::chunk, count, "Tokens that the scan handles as one matrix (Mamba-2)."),
+            field("rank", &S::rank, non_negative, "Width of the latent that makes a channel's step; 0: Mamba-2."),
+            field("inner_norms", &S::inner_norms, any_value, "Norms on the projections inside the mixer (Mamba-1)."),
+        };
+    }
 };
 
 /// Counts; every default is the simplest decoder. `experts` = 0 is a dense model.
@@ -77,8 +107,21 @@ struct Architecture {
     int rotary_head_size = 0;          // of latent attention: rotated part of a head, beside head_size
     int value_head_size = 0;           // of latent attention: width of a value head; 0: head_size
     int prediction_layers = 0;         // multi-token prediction (DeepSeek-V3, arXiv 2412.19437): layers past the last
+    bool bidirectional = false;        // every token attends to all of its sequence: an encoder
+    int token_types = 0;               // rows of a table added to the embedding (BERT's segments)
+    bool embedding_norm = false;       // a norm after the embedding, none after the last layer (BERT)
+    bool pooler = false;               // a square layer and a two-way classifier on the first token (BERT)
+    bool head_transform = false;       // a square layer, activation and norm ahead of the output matrix (BERT)
+    double head_share = 1.0;           // of the tokens that the head predicts: the masked ones of an encoder
+    int patch = 0;                     // side of an image patch (ViT): tokens are patches, the head sees one a sequence
+    int channels = 3;                  // of the image
+    int encoder_layers = 0;            // of an encoder ahead of the decoder, whose layers then attend to its output too
+    int relative_buckets = 0;          // of Positions::relative, per head, one table a stack
+    std::string pattern;               // blocks of a hybrid, repeated: M state space, A attention, F MLP, E experts
+    StateSpace state_space;
     bool operator==(const Architecture&) const = default;
 
+    [[nodiscard]] int stack() const { return encoder_layers + layers; }  // layers of both stacks, the encoder's first
     [[nodiscard]] bool has_latent_attention() const { return latent_keys > 0; }
     [[nodiscard]] int query_head_size() const { return head_size + (has_latent_attention() ? rotary_head_size : 0); }
     [[nodiscard]] int output_head_size() const { return value_head_size > 0 ? value_head_size : head_size; }
@@ -124,6 +167,24 @@ struct Architecture {
                   "Width of a value head where it differs (latent attention); 0: head_size."),
             field("prediction_layers", &A::prediction_layers, non_negative,
                   "Layers that predict further tokens during training, each with a use of the head."),
+            field("bidirectional", &A::bidirectional, any_value, "Every token attends to all of its sequence (encoders)."),
+            field("token_types", &A::token_types, non_negative, "Rows of a second table added to the embedding."),
+            field("embedding_norm", &A::embedding_norm, any_value, "A norm after the embedding, none after the last layer."),
+            field("pooler", &A::pooler, any_value, "A square layer and a two-way classifier on the first token."),
+            field("head_transform", &A::head_transform, any_value,
+                  "A square layer, its activation and a norm ahead of the output matrix."),
+            field("head_share", &A::head_share, fraction, "Share of the tokens that the head predicts (masked ones)."),
+            field("patch", &A::patch, non_negative,
+                  "Side of an image patch in pixels; patches are the tokens, with one class token, and `vocabulary` the "
+                  "classes. 0: tokens are looked up."),
+            field("channels", &A::channels, count, "Channels of the image, with patch."),
+            field("encoder_layers", &A::encoder_layers, non_negative,
+                  "Layers of an encoder, to whose output every decoder layer attends besides."),
+            field("relative_buckets", &A::relative_buckets, non_negative, "Distances of a learned bias, per head and stack."),
+            field("pattern", &A::pattern, any_value,
+                  "Blocks of a hybrid in order, repeated over `layers` blocks, each with a norm and a residual: M state "
+                  "space, A attention, F MLP, E experts. Empty: every layer is attention and MLP."),
+            field("state_space", &A::state_space, any_value, "The state-space mixer of M blocks."),
         };
     }
 };
@@ -142,6 +203,13 @@ ParameterCount count_parameters(const Architecture& architecture);
 /// (12 s h per layer non-causal, half of it causal), no recomputation.
 /// Chowdhery et al., "PaLM", arXiv 2204.02311, appendix B; causal halving as in Dao, arXiv 2307.08691.
 Flop model_flop_per_token(const Architecture& architecture, int sequence, bool causal_halved);
+
+/// What layer `index` of the stack is made of: a whole layer, or one block of a hybrid's pattern.
+enum class LayerPart : std::uint8_t { whole, attention, mlp, experts, state_space };
+LayerPart layer_part(const Architecture& architecture, int index);
+
+/// True for the layers of an encoder that stands ahead of a decoder.
+bool is_encoder_layer(const Architecture& architecture, int index);
 
 /// True if layer `index` looks back only `window` keys.
 bool is_windowed(const Architecture& architecture, int index);

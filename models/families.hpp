@@ -3,9 +3,12 @@
 
 #include "models/families/detector.hpp"
 #include "models/families/diffusion_transformer.hpp"
+#include "models/families/dlrm.hpp"
 #include "models/families/efficientnet.hpp"
+#include "models/families/gnmt.hpp"
 #include "models/families/latent_unet.hpp"
 #include "models/families/resnet.hpp"
+#include "models/families/rnnt.hpp"
 #include "models/families/unet.hpp"
 #include "models/layered_model.hpp"
 
@@ -17,8 +20,8 @@ namespace orrery {
 
 /// A new family: models/families/NAME.{hpp,cpp} with a struct that has `family` (its name in files), `doc` and fields(),
 /// and a function describe(); then its struct here.
-using ModelFamily =
-    std::variant<ResNet, EfficientNet, Ssd, RetinaNet, MaskRcnn, UNet, LatentUNet, DiffusionTransformer>;
+using ModelFamily = std::variant<ResNet, EfficientNet, Ssd, RetinaNet, MaskRcnn, UNet, LatentUNet,
+                                 DiffusionTransformer, Dlrm, Gnmt, RnnTransducer>;
 
 /// The network as blocks of operators for one pass.
 LayeredModel describe_family(const ModelFamily& family, const PassShape& shape);

@@ -16,7 +16,6 @@ struct FrameworkProfile {
     std::string compared_with;              // published runs that it was fitted on; empty: only described
     bool fused_kernels = true;              // one kernel per norm, activation, residual; false: 2021's eager pieces
     bool interleaves_gradient_accumulation = true;  // weight gradients are added into fp32 by the product itself
-    double accumulation_bytes = 0.0;        // per weight and micro-batch, of adding gradients up by kernels of their own
     double streaming_efficiency = 0.65;     // share of memory bandwidth of norms, activations, residuals
     double matrix_slowdown = 1.0;           // on matrix products, over the device's own training slowdown
     double attention_slowdown = 1.0;
@@ -58,6 +57,8 @@ struct FrameworkProfile {
     double cast_extra_bytes = 0.0;          // per element cast to 8 or 4 bit, beyond one pass
     int prefetched_units = 1;               // layers gathered ahead of the one that runs
     bool reshards_in_pipeline = false;      // fully sharded stages gather layer by layer instead of staying whole
+    double wide_streaming_share = 0.0;      // of streaming kernels that 16-bit training leaves in fp32 (autocast)
+    double accumulation_bytes = 0.0;        // per parameter and micro-batch: weight casts, gradients added up
     bool operator==(const FrameworkProfile&) const = default;
 
     static constexpr auto fields() {
@@ -69,8 +70,6 @@ struct FrameworkProfile {
             field("fused_kernels", &F::fused_kernels, any_value, "Norms, activations and residuals are one kernel each."),
             field("interleaves_gradient_accumulation", &F::interleaves_gradient_accumulation, any_value,
                   "Weight-gradient products add into fp32 (8 bytes an element instead of 2)."),
-            field("accumulation_bytes", &F::accumulation_bytes, non_negative,
-                  "Bytes moved per weight and micro-batch where kernels of their own add gradients up; 0: fused or none."),
             field("streaming_efficiency", &F::streaming_efficiency, fraction, "Share of memory bandwidth of streaming kernels."),
             field("matrix_slowdown", &F::matrix_slowdown, positive, "Factor on matrix products."),
             field("attention_slowdown", &F::attention_slowdown, positive, "Factor on fused attention."),
@@ -118,6 +117,10 @@ struct FrameworkProfile {
                   "Host time per kernel launched, of models that are not decoder transformers."),
             field("gradient_bucket_parameters", &F::gradient_bucket_parameters, non_negative,
                   "Gradients that are reduced together; 0: 40 million, or a million per replica if that is more."),
+            field("wide_streaming_share", &F::wide_streaming_share, fraction,
+                  "Share of streaming kernels that 16-bit training leaves in fp32."),
+            field("accumulation_bytes", &F::accumulation_bytes, non_negative,
+                  "Bytes moved per parameter and micro-batch by kernels that cast weights and add up gradients."),
             field("expert_host_floor", &F::expert_host_floor, non_negative,
                   "Least time of an expert layer, both passes, with the plain all-to-all (no whole graph, no drop)."),
             field("process_context", &F::process_context, non_negative,

@@ -1,4 +1,4 @@
-// One decoder layer as counts: its parameters by kind and the arithmetic that a token asks of it.
+// One layer as counts: its parameters by kind and the arithmetic that a token asks of it.
 #pragma once
 
 #include "models/architecture.hpp"
@@ -30,8 +30,26 @@ Flop layer_forward_flop_per_token(const Architecture& architecture, int index, i
 /// Of it, the scores and their product with the values: 4 per head width and key.
 Flop attention_flop_per_token(const Architecture& architecture, int index, int sequence, bool causal_halved);
 
+/// The scores of a decoder token against `keys` tokens of the encoder, and their product with the values.
+Flop cross_attention_flop_per_token(const Architecture& architecture, int keys);
+
+/// Parameters of one state-space mixer.
+struct StateSpaceParameters {
+    double in = 0;            // projection to gate, channels and (Mamba-2) states and steps
+    double projections = 0;   // of Mamba-1: channels to steps and states, latent to steps
+    double out = 0;
+    double vectors = 0;       // convolution, decay, skip, step bias, norm
+    [[nodiscard]] double matrices() const { return in + projections + out; }
+};
+StateSpaceParameters state_space_parameters(const Architecture& architecture);
+
+/// Beside the table of tokens: positions, token types, norm, patch product.
+double embedding_extras(const Architecture& architecture);
+/// Beside the output matrix and its bias: last norms, pooler, transform.
+double head_extras(const Architecture& architecture);
+
 double norm_parameters(const Architecture& architecture);  // of one norm over the residual stream
-int norms_per_layer(const Architecture& architecture);
+int norms_of_layer(const Architecture& architecture, int index);
 bool is_expert_layer(const Architecture& architecture, int index);
 double active_share(const Architecture& architecture);  // of the routed experts, that one token visits
 

@@ -25,15 +25,15 @@ std::int64_t padded_vocabulary(const Architecture& architecture, int tensor, int
 }
 
 int attended_length(const TrainingSpec& spec) {
-    return static_cast<int>(std::max(std::llround(spec.packing.equal_length(spec.sequence)), 1LL));
+    return static_cast<int>(std::max(std::llround(spec.packing.equal_length(spec.computed_sequence())), 1LL));
 }
 
 LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework) {
     const Parallelism& plan = spec.parallelism;
     LayerShape s;
     s.batch = spec.micro_batch;
-    s.sequence = spec.sequence;
-    s.queries = spec.sequence / plan.context;
+    s.sequence = spec.computed_sequence();
+    s.queries = s.sequence / plan.context;
     s.tokens = s.batch * s.queries;
     s.tokens_split = std::max<std::int64_t>(s.tokens / plan.tensor, 1);
     s.hidden = architecture.hidden;
@@ -56,7 +56,7 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.flash = spec.flash_attention;
     s.dropout = spec.regularization.dropout ? *spec.regularization.dropout > 0.0 : !spec.flash_attention;
     s.label_smoothing = spec.regularization.label_smoothing;
-    s.documents = std::max<std::int64_t>(std::llround(static_cast<double>(spec.sequence) / attended_length(spec)), 1);
+    s.documents = std::max<std::int64_t>(std::llround(static_cast<double>(spec.computed_sequence()) / attended_length(spec)), 1);
     if (spec.recompute == Recompute::selective) s.remakes = spec.recompute_modules;
     const bool core = s.remakes.attention_core || !s.remakes.any();
     s.rematerializes_core = spec.recompute == Recompute::selective && core && !spec.flash_attention;
@@ -66,9 +66,26 @@ LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spe
     s.matrix_type = spec.precision;
     s.wide_type = narrow ? DataType::bf16 : spec.precision;
     s.element_bytes = element_bytes(s.wide_type);
+    s.streaming_bytes = s.element_bytes * (s.element_bytes == 2.0 ? 1.0 + framework.wide_streaming_share : 1.0);
     s.gradient_element_bytes = framework.interleaves_gradient_accumulation ? 8.0 : s.element_bytes;
-    if (spec.micro_batches() > 1) s.accumulation_bytes = framework.accumulation_bytes;
     s.cast_bytes = cast_bytes_per_element(spec.precision, framework.cast_extra_bytes);
+    s.causal = !architecture.bidirectional;
+    s.head_tokens = architecture.patch > 0 ? s.batch
+                                           : std::max<std::int64_t>(std::llround(architecture.head_share * static_cast<double>(s.tokens)), 1);
+    if (architecture.encoder_layers > 0) {
+        s.memory_sequence = spec.encoder_length();
+        s.memory_tokens = s.batch * s.memory_sequence;
+    }
+    return s;
+}
+
+LayerShape encoder_shape(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework) {
+    TrainingSpec own = spec;
+    own.sequence = spec.encoder_length();
+    own.mean_sequence = 0;
+    LayerShape s = layer_shape(architecture, own, framework);
+    s.causal = false;
+    s.memory_tokens = s.memory_sequence = 0;
     return s;
 }
 

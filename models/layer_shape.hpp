@@ -40,13 +40,17 @@ struct LayerShape {
     bool label_smoothing = false;
     bool rematerializes_core = false;  // selective recomputation
     RecomputeModules remakes;          // parts that backward makes again
+    bool causal = true;                // attention is halved by the mask
+    std::int64_t memory_tokens = 0;    // of the encoder's output, to whose keys a decoder layer attends; 0: no encoder
+    std::int64_t memory_sequence = 0;  // of one sequence of them
+    std::int64_t head_tokens = 1;      // that reach the output matrix
     bool frozen = false;               // adapters are trained: no weight gradients of the model's own matrices
     std::int64_t adapter_rank = 0;
     double element_bytes = 2.0;        // of an activation
+    double streaming_bytes = 2.0;      // of an activation as streaming kernels move it, mean
     DataType matrix_type = DataType::bf16;
     DataType wide_type = DataType::bf16;  // of what 8- and 4-bit training keeps wide: attention, head, router
     double gradient_element_bytes = 2.0;  // of a weight gradient as its product writes it
-    double accumulation_bytes = 0.0;      // per weight and micro-batch, where gradients are added up apart
     double cast_bytes = 0.0;              // moved per element that is cast to 8 or 4 bit; 0: no casts
 
     /// Whether attention sees whole sequences and fewer heads while it runs.
@@ -58,6 +62,9 @@ struct LayerShape {
 
 /// Requires a plan without problems (see plan_problems.hpp).
 LayerShape layer_shape(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework);
+
+/// The same for the layers of an encoder that stands ahead of the decoder, whose sequence may be another.
+LayerShape encoder_shape(const Architecture& architecture, const TrainingSpec& spec, const FrameworkProfile& framework);
 
 /// Rows of the embedding after padding to a multiple of `multiple` * tensor, as Megatron-LM does
 /// (--make-vocab-size-divisible-by, default 128).

@@ -1,4 +1,4 @@
-// The operators of a dense transformer layer on one rank. Bytes are those of the closed-form training model fitted on
+// The operators of a transformer layer, or of one block of a hybrid, on one rank. Bytes are those of the closed-form training model fitted on
 // published runs: each streaming kernel reads its inputs and writes its outputs once.
 //
 // Tensor and sequence parallelism: Shoeybi et al., arXiv 1909.08053; Korthikanti et al., arXiv 2205.05198.
@@ -14,8 +14,6 @@ namespace {
 
 using Tasks = std::vector<GraphTask>;
 
-void append(Tasks& to, const Tasks& from) { to.insert(to.end(), from.begin(), from.end()); }
-
 GraphTask exchange_task(std::string_view name, CollectiveKind kind, double bytes, Axis axis, DataType type) {
     return {name, ExchangeTask{Collective{kind, Bytes::from_si(bytes), type}, axis}};
 }
@@ -23,47 +21,6 @@ GraphTask exchange_task(std::string_view name, CollectiveKind kind, double bytes
 /// Bytes of one activation of the residual stream over all tokens of the rank.
 double stream_bytes(const LayerShape& s) {
     return s.element_bytes * static_cast<double>(s.tokens) * static_cast<double>(s.hidden);
-}
-
-/// `per_element` bytes of 16-bit training for each of rows * width values, scaled to the width of the activations.
-double scaled_bytes(const LayerShape& s, double per_element, std::int64_t rows, std::int64_t width) {
-    return 0.5 * s.element_bytes * per_element * static_cast<double>(rows) * static_cast<double>(width);
-}
-
-/// Bias, dropout and residual sum: 6 bytes an element forward (7 with a dropout mask), 4 (5) backward.
-LayerPiece residual_piece(const LayerShape& s) {
-    const double mask = s.dropout ? 1.0 : 0.0;
-    return {{streaming_task("residual", scaled_bytes(s, 6.0 + mask, s.norm_tokens(), s.hidden), 2)},
-            {streaming_task("residual", scaled_bytes(s, 4.0 + mask, s.norm_tokens(), s.hidden), 2)}};
-}
-
-/// Entry into the column-split products. With sequence parallelism backward gathers the input once more for the weight
-/// gradient; half of that gather hides behind the input gradient, so half of it is asked for.
-LayerPiece enter_tensor(const LayerShape& s) {
-    if (s.tensor == 1) return {};
-    const double bytes = stream_bytes(s);
-    if (!s.sequence_parallel) {
-        return {
-            {},
-            {exchange_task("input gradient all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}};
-    }
-    return {
-        {exchange_task("input all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)},
-        {exchange_task("input all-gather again", CollectiveKind::all_gather, 0.5 * bytes, Axis::tensor, s.wide_type),
-         exchange_task("input gradient reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor,
-                       s.wide_type)}};
-}
-
-/// Way out of the row-split products.
-LayerPiece leave_tensor(const LayerShape& s) {
-    if (s.tensor == 1) return {};
-    const double bytes = stream_bytes(s);
-    if (!s.sequence_parallel) {
-        return {{exchange_task("output all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}, {}};
-    }
-    return {
-        {exchange_task("output reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor, s.wide_type)},
-        {exchange_task("output gradient all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)}};
 }
 
 /// Trading a sequence's share of all heads for the whole sequence of some: queries, keys and values (`with_keys`), or
@@ -103,7 +60,7 @@ LayerPiece context_piece(const LayerShape& s) {
 /// Fused attention. Where the sequence is split over a ring, each rank holds one early and one late chunk, so that all
 /// see the same (sequence + context) / 2 keys per query; `Attention` counts its queries as the last ones, and
 /// causal_imbalance takes it from there to the balanced count.
-LayerPiece flash_piece(const LayerShape& s, int window) {
+LayerPiece flash_piece(const LayerShape& s, std::int64_t keys, int window, bool causal) {
     Attention work;
     work.batch = s.batch * s.documents;
     work.heads = s.heads;
@@ -111,19 +68,20 @@ LayerPiece flash_piece(const LayerShape& s, int window) {
     work.head_size = s.head_size;
     work.value_head_size = s.value_head_size;
     work.queries = std::max<std::int64_t>(s.queries / s.documents, 1);
-    work.keys = std::max<std::int64_t>(s.sequence / s.documents, 1);
+    work.keys = std::max<std::int64_t>(keys / s.documents, 1);
     work.window = window;
+    work.causal = causal;
     work.type = s.wide_type;
     work.kv_type = s.wide_type;
     if (s.trades_heads()) {
         work.heads = s.heads / s.context;
         work.kv_heads = std::max<std::int64_t>(s.kv_heads / s.context, 1);
         work.queries = work.keys;
-    } else if (s.context > 1) {
-        const auto keys = static_cast<double>(work.keys);
-        const double span = window > 0 ? std::min<double>(window, keys) : keys;
-        const double as_last = std::min(keys - 0.5 * static_cast<double>(work.queries - 1), span);
-        const double balanced = std::min(0.5 * (keys + s.context), span);
+    } else if (s.context > 1 && causal) {
+        const auto seen = static_cast<double>(work.keys);
+        const double span = window > 0 ? std::min<double>(window, seen) : seen;
+        const double as_last = std::min(seen - 0.5 * static_cast<double>(work.queries - 1), span);
+        const double balanced = std::min(0.5 * (seen + s.context), span);
         work.causal_imbalance = balanced / as_last;
     }
     LayerPiece piece;
@@ -141,12 +99,11 @@ MatrixMultiply score_product(const LayerShape& s, std::int64_t m, std::int64_t n
 
 /// Attention that writes its scores: two batched products forward, four backward, and softmax with dropout over the
 /// scores between them (9 bytes a score forward, 11 backward; 4 and 6 without dropout and its mask).
-LayerPiece unfused_piece(const LayerShape& s) {
+LayerPiece unfused_piece(const LayerShape& s, std::int64_t keys) {
     const std::int64_t q = s.trades_heads() ? s.sequence : s.queries;
-    const std::int64_t keys = s.sequence;
     const std::int64_t d = s.head_size;
     const std::int64_t v = s.value_head_size;
-    const double scores = 0.5 * s.element_bytes * static_cast<double>(s.batch * s.heads) *
+    const double scores = 0.5 * s.streaming_bytes * static_cast<double>(s.batch * s.heads) *
                           static_cast<double>(s.queries) * static_cast<double>(keys);
     LayerPiece piece;
     piece.forward = {compute_task("scores", score_product(s, q, keys, d), OperatorClass::attention),
@@ -188,7 +145,7 @@ std::vector<LayerPiece> attention_pieces(const Architecture& a, const LayerShape
                   position_piece(a, s)};
     }
     for (LayerPiece& piece :
-         std::vector<LayerPiece>{context_piece(s), s.flash ? flash_piece(s, windowed ? a.window : 0) : unfused_piece(s),
+         std::vector<LayerPiece>{context_piece(s), attention_core(s, s.sequence, windowed ? a.window : 0, s.causal),
                                  s.trades_heads() ? head_exchange(s, false) : LayerPiece{},
                                  linear_piece(s, out, s.tokens, s.hidden, s.heads * s.value_head_size, false)}) {
         pieces.push_back(std::move(piece));
@@ -225,15 +182,34 @@ std::vector<LayerPiece> prediction_pieces(const LayerShape& s) {
             linear_piece(s, join, s.norm_tokens(), s.hidden, 2 * s.hidden, false)};
 }
 
-/// The whole layer in forward order. Expert blocks exchange tokens instead of entering the tensor group.
-std::vector<LayerPiece> layer_pieces(const Architecture& a, const LayerShape& s, const LayerVariant& variant) {
-    std::vector<LayerPiece> pieces;
+LayerPiece after_last_saved(LayerPiece piece) {
+    piece.recomputed = false;
+    return piece;
+}
+
+/// One block of a hybrid: a norm, a mixer or MLP, a residual.
+std::vector<LayerPiece> block_pieces(const Architecture& a, const LayerShape& s, const LayerVariant& variant) {
+    std::vector<LayerPiece> pieces{norm_piece(s, "block norm")};
     const auto add = [&](std::vector<LayerPiece> more) {
         for (auto& piece : more) pieces.push_back(std::move(piece));
     };
-    const auto after_last_saved = [](LayerPiece piece) {
-        piece.recomputed = false;
-        return piece;
+    if (variant.part != LayerPart::experts) add({enter_tensor(s)});
+    if (variant.part == LayerPart::state_space) add(state_space_pieces(a, s));
+    if (variant.part == LayerPart::attention) add(attention_pieces(a, s, variant.windowed));
+    if (variant.part == LayerPart::mlp) add(mlp_pieces(a, s));
+    if (variant.part == LayerPart::experts) add(expert_pieces(a, s));
+    if (variant.part != LayerPart::experts) add({after_last_saved(leave_tensor(s))});
+    if (a.post_norms) add({after_last_saved(norm_piece(s, "block post norm"))});
+    add({after_last_saved(residual_piece(s))});
+    return pieces;
+}
+
+/// The whole layer in forward order. Expert blocks exchange tokens instead of entering the tensor group.
+std::vector<LayerPiece> layer_pieces(const Architecture& a, const LayerShape& s, const LayerVariant& variant) {
+    if (variant.part != LayerPart::whole) return block_pieces(a, s, variant);
+    std::vector<LayerPiece> pieces;
+    const auto add = [&](std::vector<LayerPiece> more) {
+        for (auto& piece : more) pieces.push_back(std::move(piece));
     };
     if (variant.prediction) add(prediction_pieces(s));
     add({norm_piece(s, "attention norm")});
@@ -243,7 +219,9 @@ std::vector<LayerPiece> layer_pieces(const Architecture& a, const LayerShape& s,
     if (!a.parallel_block) {
         add({leave_tensor(s)});
         if (a.post_norms) add({norm_piece(s, "attention post norm")});
-        add({residual_piece(s), norm_piece(s, "mlp norm")});
+        add({residual_piece(s)});
+        if (s.memory_tokens > 0) add(cross_attention_pieces(a, s));
+        add({norm_piece(s, "mlp norm")});
         if (!variant.experts) add({enter_tensor(s)});
     }
     add(variant.experts ? expert_pieces(a, s) : mlp_pieces(a, s));
@@ -270,6 +248,14 @@ void add_adapter(const LayerShape& s, std::int64_t m, std::int64_t n, std::int64
 
 std::string_view layer_name(const LayerVariant& v) {
     if (v.frozen) return v.experts ? "expert layer (frozen)" : "layer (frozen)";
+    switch (v.part) {
+        case LayerPart::whole: break;
+        case LayerPart::attention: return v.recomputed ? "attention block (recomputed)" : "attention block";
+        case LayerPart::mlp: return v.recomputed ? "mlp block (recomputed)" : "mlp block";
+        case LayerPart::experts: return v.recomputed ? "expert block (recomputed)" : "expert block";
+        case LayerPart::state_space: return v.recomputed ? "state-space block (recomputed)" : "state-space block";
+    }
+    if (v.encoder) return v.recomputed ? "encoder layer (recomputed)" : "encoder layer";
     if (v.prediction) return v.recomputed ? "prediction layer (recomputed)" : "prediction layer";
     if (v.experts) {
         if (v.windowed) return v.recomputed ? "expert layer (window, recomputed)" : "expert layer (window)";
@@ -279,37 +265,68 @@ std::string_view layer_name(const LayerVariant& v) {
     return v.recomputed ? "layer (recomputed)" : "layer";
 }
 
-/// Parameters of one rank's share of a decoder layer.
-void count_layer(const Architecture& a, const LayerShape& s, bool experts, LayerGraph& layer) {
+/// Parameters of one rank's share of a layer: {split over the tensor group, held by every rank of it}.
+struct RankShare {
+    double split = 0.0;
+    double replicated = 0.0;
+};
+
+void count_attention(const Architecture& a, const LayerShape& s, RankShare& share) {
     const auto hidden = static_cast<double>(s.hidden);
     const auto qkv = static_cast<double>((s.heads + 2 * s.kv_heads) * s.head_size);
-    const double matrices = is_gated(a.activation) ? 3.0 : 2.0;
-    double split = hidden * qkv + hidden * static_cast<double>(s.heads * s.head_size);
-    double replicated = norms_per_layer(a) * norm_parameters(a);
     if (a.has_latent_attention()) {
         const AttentionParameters attention = attention_parameters(a);
-        split = attention.by_heads / s.tensor;
-        replicated += attention.replicated + attention.vectors;
-    }
-    if (a.attention_bias) split += qkv;
-    if (a.linear_bias) replicated += hidden;
-    if (a.qk_norm) replicated += 2.0 * static_cast<double>(s.head_size);
-    if (experts) {
-        const double expert = matrices * hidden * a.expert_ffn;
-        const double biases = a.linear_bias ? (matrices - 1.0) * a.expert_ffn + hidden : 0.0;
-        if (a.linear_bias) replicated += a.experts;
-        replicated += hidden * a.experts;
-        split += a.shared_experts * expert / s.tensor;
-        layer.expert_parameters = static_cast<double>(s.experts) * (expert + biases) / s.expert_tensor;
+        share.split += attention.by_heads / s.tensor;
+        share.replicated += attention.replicated + attention.vectors;
     } else {
-        split += matrices * hidden * static_cast<double>(s.ffn);
-        if (a.linear_bias) {
-            split += (matrices - 1.0) * static_cast<double>(s.ffn);
-            replicated += hidden;
-        }
+        share.split += hidden * qkv + hidden * static_cast<double>(s.heads * s.head_size);
     }
-    layer.replicated_parameters = replicated;
-    layer.parameters = split + replicated + layer.expert_parameters;
+    if (a.attention_bias) share.split += qkv;
+    if (a.linear_bias) share.replicated += hidden;
+    if (a.qk_norm) share.replicated += 2.0 * static_cast<double>(s.head_size);
+}
+
+void count_mlp(const Architecture& a, const LayerShape& s, RankShare& share) {
+    const auto hidden = static_cast<double>(s.hidden);
+    const double matrices = is_gated(a.activation) ? 3.0 : 2.0;
+    share.split += matrices * hidden * static_cast<double>(s.ffn);
+    if (!a.linear_bias) return;
+    share.split += (matrices - 1.0) * static_cast<double>(s.ffn);
+    share.replicated += hidden;
+}
+
+/// Router and shared experts into `share`; routed experts are the answer.
+double count_experts(const Architecture& a, const LayerShape& s, RankShare& share) {
+    const auto hidden = static_cast<double>(s.hidden);
+    const double matrices = is_gated(a.activation) ? 3.0 : 2.0;
+    const double expert = matrices * hidden * a.expert_ffn;
+    const double biases = a.linear_bias ? (matrices - 1.0) * a.expert_ffn + hidden : 0.0;
+    if (a.linear_bias) share.replicated += a.experts;
+    share.replicated += hidden * a.experts;
+    share.split += a.shared_experts * expert / s.tensor;
+    return static_cast<double>(s.experts) * (expert + biases) / s.expert_tensor;
+}
+
+void count_layer(const Architecture& a, const LayerShape& s, const LayerVariant& variant, LayerGraph& layer) {
+    const bool is_whole = variant.part == LayerPart::whole;
+    const bool cross = is_whole && s.memory_tokens > 0;
+    RankShare share;
+    const double norms = is_whole ? norms_of_layer(a, variant.encoder ? 0 : a.stack() - 1) : (a.post_norms ? 2 : 1);
+    share.replicated = norms * norm_parameters(a);
+    if (is_whole || variant.part == LayerPart::attention) count_attention(a, s, share);
+    if (cross) count_attention(a, s, share);
+    if (variant.part == LayerPart::state_space) {
+        const auto [split, replicated] = state_space_share(a, s);
+        share.split += split;
+        share.replicated += replicated;
+    }
+    if (variant.experts) {
+        layer.expert_parameters = count_experts(a, s, share);
+    } else if (is_whole || variant.part == LayerPart::mlp) {
+        count_mlp(a, s, share);
+    }
+    layer.replicated_parameters = share.replicated;
+    layer.parameters = share.split + share.replicated + layer.expert_parameters;
 }
 
 /// With adapters the model is frozen; a rank holds two thin matrices for each of the layer's linear maps besides.
@@ -323,6 +340,59 @@ void count_adapters(const Architecture& a, const LayerShape& s, bool experts, La
 }
 
 }  // namespace
+
+void append(std::vector<GraphTask>& to, const std::vector<GraphTask>& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+double scaled_bytes(const LayerShape& s, double per_element, std::int64_t rows, std::int64_t width) {
+    return 0.5 * s.streaming_bytes * per_element * static_cast<double>(rows) * static_cast<double>(width);
+}
+
+/// Bias, dropout and residual sum: 6 bytes an element forward (7 with a dropout mask), 4 (5) backward.
+LayerPiece residual_piece(const LayerShape& s) {
+    const double mask = s.dropout ? 1.0 : 0.0;
+    return {{streaming_task("residual", scaled_bytes(s, 6.0 + mask, s.norm_tokens(), s.hidden), 2)},
+            {streaming_task("residual", scaled_bytes(s, 4.0 + mask, s.norm_tokens(), s.hidden), 2)}};
+}
+
+/// Entry into the column-split products. With sequence parallelism backward gathers the input once more for the weight
+/// gradient; half of that gather hides behind the input gradient, so half of it is asked for.
+LayerPiece enter_tensor(const LayerShape& s) {
+    if (s.tensor == 1) return {};
+    const double bytes = stream_bytes(s);
+    if (!s.sequence_parallel) {
+        return {
+            {},
+            {exchange_task("input gradient all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}};
+    }
+    return {
+        {exchange_task("input all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)},
+        {exchange_task("input all-gather again", CollectiveKind::all_gather, 0.5 * bytes, Axis::tensor, s.wide_type),
+         exchange_task("input gradient reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor,
+                       s.wide_type)}};
+}
+
+/// Way out of the row-split products.
+LayerPiece leave_tensor(const LayerShape& s) {
+    if (s.tensor == 1) return {};
+    const double bytes = stream_bytes(s);
+    if (!s.sequence_parallel) {
+        return {{exchange_task("output all-reduce", CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type)}, {}};
+    }
+    return {
+        {exchange_task("output reduce-scatter", CollectiveKind::reduce_scatter, bytes, Axis::tensor, s.wide_type)},
+        {exchange_task("output gradient all-gather", CollectiveKind::all_gather, bytes, Axis::tensor, s.wide_type)}};
+}
+
+LayerPiece sum_over_tensor(const LayerShape& s, std::string_view name, std::int64_t width) {
+    if (s.tensor == 1) return {};
+    const double bytes = s.element_bytes * static_cast<double>(s.tokens) * static_cast<double>(width);
+    const GraphTask sum = exchange_task(name, CollectiveKind::all_reduce, bytes, Axis::tensor, s.wide_type);
+    return {{sum}, {sum}};
+}
+
+LayerPiece attention_core(const LayerShape& s, std::int64_t keys, int window, bool causal) {
+    return s.flash ? flash_piece(s, keys, window, causal) : unfused_piece(s, keys);
+}
 
 GraphTask compute_task(std::string_view name, const Work& work, OperatorClass part) {
     return {name, ComputeTask{work, part}};
@@ -360,11 +430,6 @@ LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int6
         piece.backward.push_back(compute_task(
             names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes}, OperatorClass::matrix));
         piece.backward.back().is_weight_gradient = true;
-        if (s.accumulation_bytes > 0.0) {
-            const double weights = static_cast<double>(n) * static_cast<double>(k);
-            piece.backward.push_back(streaming_task("gradient accumulation", s.accumulation_bytes * weights, 1));
-            piece.backward.back().is_weight_gradient = true;
-        }
     } else if (!wide) {
         add_adapter(s, m, n, k, piece);
     }
@@ -378,7 +443,11 @@ LayerGraph decoder_layer(const Architecture& a, const LayerShape& s, const Layer
     layer.is_decoder_layer = true;
     layer.is_recomputed = variant.recomputed;
     layer.has_experts = variant.experts;
-    count_layer(a, s, variant.experts, layer);
+    layer.part = variant.part;
+    layer.is_encoder = variant.encoder;
+    if (variant.part != LayerPart::whole) layer.host_share = 0.5;
+    if (variant.part == LayerPart::whole && s.memory_tokens > 0) layer.host_share = 1.5;
+    count_layer(a, s, variant, layer);
     if (variant.prediction) {
         layer.parameters += prediction_parameters(a);
         layer.replicated_parameters += prediction_parameters(a);
@@ -400,60 +469,6 @@ LayerGraph decoder_layer(const Architecture& a, const LayerShape& s, const Layer
         }
     }
     for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) append(layer.backward, piece->backward);
-    return layer;
-}
-
-LayerGraph embedding_layer(const Architecture& a, const LayerShape& s, bool frozen) {
-    // 16 bytes an element in both directions together: rows read and written forward, their gradients read, sorted and
-    // added into fp32 backward.
-    const auto lookup = [&](std::string_view name, double bytes) {
-        return compute_task(name, Streaming{Bytes::from_si(scaled_bytes(s, bytes, s.tokens, s.hidden)), 2, {}},
-                            OperatorClass::embedding);
-    };
-    LayerGraph layer;
-    layer.name = "embedding";
-    layer.forward = {lookup("embedding", 4.0)};
-    layer.backward = {lookup("embedding gradient", 12.0)};
-    layer.backward.back().is_weight_gradient = true;
-    const LayerPiece sum = leave_tensor(s);  // the vocabulary is split over the tensor group
-    append(layer.forward, sum.forward);
-    layer.backward.insert(layer.backward.begin(), sum.backward.begin(), sum.backward.end());
-    layer.parameters = static_cast<double>(s.vocabulary) * static_cast<double>(s.hidden);
-    if (a.positions == Positions::learned) {
-        layer.replicated_parameters = static_cast<double>(a.positions_max) * static_cast<double>(s.hidden);
-        layer.parameters += layer.replicated_parameters;
-    }
-    if (s.frozen || frozen) {
-        layer.backward.clear();  // nothing before the first adapter or trained layer needs a gradient
-        layer.frozen_parameters = layer.parameters;
-    } else {
-        layer.matrices = vocabulary_matrices(s);
-    }
-    return layer;
-}
-
-LayerGraph head_layer(const Architecture& a, const LayerShape& s, double cross_entropy_bytes, bool owns_matrix) {
-    const LinearNames names{"logits", "logits input gradient", "logits weight gradient", "logits cast"};
-    LayerPiece logits = linear_piece(s, names, s.tokens, s.vocabulary, s.hidden, true);
-    for (auto* tasks : {&logits.forward, &logits.backward}) {
-        for (auto& task : *tasks) std::get<ComputeTask>(task.action).part = OperatorClass::head;
-    }
-    // Label smoothing sums all log-probabilities and spreads its gradient over them: fp32 once more each way.
-    const double per_logit = cross_entropy_bytes + (s.label_smoothing ? 8.0 : 0.0);
-    const double half = 0.5 * per_logit * static_cast<double>(s.tokens) * static_cast<double>(s.vocabulary);
-    const LayerPiece loss{{streaming_task("cross entropy", half, 3)},
-                          {streaming_task("cross entropy gradient", half, 2)}};
-    const std::vector<LayerPiece> pieces{norm_piece(s, "last norm"), enter_tensor(s), logits, loss};
-    LayerGraph layer;
-    layer.name = "head";
-    for (const auto& piece : pieces) append(layer.forward, piece.forward);
-    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) append(layer.backward, piece->backward);
-    layer.replicated_parameters = norm_parameters(a);
-    layer.parameters = layer.replicated_parameters;
-    if (owns_matrix) layer.parameters += static_cast<double>(s.vocabulary) * static_cast<double>(s.hidden);
-    if (a.head_bias) layer.parameters += static_cast<double>(s.vocabulary);
-    if (s.frozen) layer.frozen_parameters = layer.parameters;
-    if (owns_matrix && !s.frozen) layer.matrices = vocabulary_matrices(s);
     return layer;
 }
 

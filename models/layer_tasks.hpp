@@ -5,6 +5,7 @@
 #include "models/step_graph.hpp"
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace orrery {
@@ -25,8 +26,10 @@ struct LinearNames {
     std::string_view cast;
 };
 
-/// What kind of decoder layer.
+/// What kind of layer.
 struct LayerVariant {
+    LayerPart part = LayerPart::whole;
+    bool encoder = false;     // of an encoder ahead of the decoder
     bool windowed = false;
     bool experts = false;
     bool recomputed = false;
@@ -58,6 +61,26 @@ LayerPiece norm_piece(const LayerShape& shape, std::string_view name);
 
 /// Projections of latent attention up to its core, and rotary positions; models/latent_attention.cpp.
 std::vector<LayerPiece> latent_projections(const Architecture& architecture, const LayerShape& shape);
+
+/// The mixer of a state-space layer between its norm and its residual; models/state_space.cpp.
+std::vector<LayerPiece> state_space_pieces(const Architecture& architecture, const LayerShape& shape);
+/// Of its parameters, what one rank holds: {split over the tensor group, on every rank}.
+std::pair<double, double> state_space_share(const Architecture& architecture, const LayerShape& shape);
+
+/// Attention of a decoder layer to the encoder's output, with its norm and residual; models/cross_attention.cpp.
+std::vector<LayerPiece> cross_attention_pieces(const Architecture& architecture, const LayerShape& shape);
+
+/// Way into and out of products that are split over the tensor group.
+LayerPiece enter_tensor(const LayerShape& shape);
+LayerPiece leave_tensor(const LayerShape& shape);
+/// The sum over the tensor group of `width` values a token that every rank of it then holds.
+LayerPiece sum_over_tensor(const LayerShape& shape, std::string_view name, std::int64_t width);
+/// Attention of `queries` to `keys`, fused or with its scores written, as the shape says.
+LayerPiece attention_core(const LayerShape& shape, std::int64_t keys, int window, bool causal);
+LayerPiece residual_piece(const LayerShape& shape);
+/// `per_element` bytes of 16-bit training for each of rows * width values, scaled to the width of the activations.
+double scaled_bytes(const LayerShape& shape, double per_element, std::int64_t rows, std::int64_t width);
+void append(std::vector<GraphTask>& to, const std::vector<GraphTask>& from);
 
 /// The routed (and shared) experts of one layer; models/expert_tasks.cpp.
 std::vector<LayerPiece> expert_pieces(const Architecture& architecture, const LayerShape& shape);

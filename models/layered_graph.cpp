@@ -44,6 +44,8 @@ LayerGraph layer_of_block(const ModelBlock& block, const TrainingSpec& spec) {
         layer.replicated_parameters += one.parameters;
         layer.expert_parameters += one.sharded_parameters;
         if (one.frozen) layer.frozen_parameters += one.parameters;
+        // Rows of sharded tables are updated by their own backward: no dense gradient, no pass of the optimizer.
+        layer.frozen_parameters += one.sharded_parameters;
     }
     if (layer.is_recomputed) layer.backward = layer.forward;
     for (auto one = block.operators.rbegin(); one != block.operators.rend(); ++one) {
@@ -159,6 +161,7 @@ Result<StepGraph> build_layered_graph(const LayeredModel& model, const TrainingS
         stage.replicated_parameters += block.count * layer.replicated_parameters;
         stage.expert_parameters += block.count * layer.expert_parameters;
         stage.frozen_parameters += block.count * layer.frozen_parameters;
+        stage.frozen_expert_parameters += block.count * layer.expert_parameters;
         if (layer.is_recomputed) repeated += block.count * flop_of_tasks(layer.forward);
         graph.kinds.push_back(std::move(layer));
     }

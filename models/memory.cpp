@@ -74,7 +74,7 @@ GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& 
         if (architecture.tied_embeddings) head = std::max(head, embedding);
     }
     if (plan.shards_parameters()) {
-        const int units = std::min(architecture.layers / plan.pipeline, 1 + framework.prefetched_units);
+        const int units = std::min(architecture.stack() / plan.pipeline, 1 + framework.prefetched_units);
         gathered.layer_weights = Bytes::from_si(2.0 * (layer * units + (plan.pipeline > 1 && stage == 0 ? embedding : 0.0)));
         gathered.head_weights = Bytes::from_si(2.0 * head);
     }

@@ -36,10 +36,10 @@ std::vector<int> stage_layers(const Architecture& architecture, const Parallelis
     if (!plan.stage_layers.empty()) return plan.stage_layers;
     const bool has_own_ends = plan.first_stage_layers > 0 || plan.last_stage_layers > 0;
     if (!has_own_ends && !plan.count_embedding && !plan.count_head) {
-        return pipeline_split(architecture.layers, plan.model_stages(), architecture.prediction_layers);
+        return pipeline_split(architecture.stack(), plan.model_stages(), architecture.prediction_layers);
     }
     const int chunks = plan.model_stages() / plan.pipeline;
-    const int slots = architecture.layers + (plan.count_embedding ? 1 : 0) + (plan.count_head ? 1 : 0);
+    const int slots = architecture.stack() + (plan.count_embedding ? 1 : 0) + (plan.count_head ? 1 : 0);
     const int ends = (plan.first_stage_layers > 0 ? 1 : 0) + (plan.last_stage_layers > 0 ? 1 : 0);
     const int left = slots - plan.first_stage_layers - plan.last_stage_layers;
     const int pieces = (plan.pipeline - ends) * chunks;

@@ -50,6 +50,7 @@ class PlanChecker {
         data();
         experts();
         for (Problem& one : option_problems(a_, spec_)) problems_.push_back(std::move(one));
+        stacks();
         return std::move(problems_);
     }
 
@@ -93,16 +94,20 @@ class PlanChecker {
 
     void tensor() {
         if (!degrees_valid_) return;
-        divides_tensor(a_.heads, "attention heads");
-        if (a_.kv_heads % plan_.tensor != 0 && plan_.tensor % a_.kv_heads != 0) {
-            add("/parallelism/tensor",
-                number_text(plan_.tensor) + " neither divides the model's " + number_text(a_.kv_heads) +
-                    " key-value heads nor is a multiple of them",
-                "use " + nearest_divisors(a_.kv_heads, plan_.tensor) + ", or " +
-                    nearest_multiples(plan_.tensor, a_.kv_heads));
+        const auto has = [&](char block) { return a_.pattern.empty() || a_.pattern.find(block) != std::string::npos; };
+        if (has('A')) {
+            divides_tensor(a_.heads, "attention heads");
+            if (a_.kv_heads % plan_.tensor != 0 && plan_.tensor % a_.kv_heads != 0) {
+                add("/parallelism/tensor",
+                    number_text(plan_.tensor) + " neither divides the model's " + number_text(a_.kv_heads) +
+                        " key-value heads nor is a multiple of them",
+                    "use " + nearest_divisors(a_.kv_heads, plan_.tensor) + ", or " +
+                        nearest_multiples(plan_.tensor, a_.kv_heads));
+            }
         }
         divides_tensor(a_.hidden, "hidden width");
-        if (a_.experts == 0 || a_.dense_layers > 0) divides_tensor(a_.ffn, "MLP width");
+        const bool plain_mlp = a_.pattern.empty() ? a_.experts == 0 || a_.dense_layers > 0 : has('F');
+        if (plain_mlp) divides_tensor(a_.ffn, "MLP width");
     }
 
     void sequence() {
@@ -224,11 +229,11 @@ class PlanChecker {
         if (!plan_.stage_layers.empty()) {
             std::int64_t sum = 0;
             for (const int layers : plan_.stage_layers) sum += layers;
-            if (static_cast<int>(plan_.stage_layers.size()) != plan_.model_stages() || sum != a_.layers) {
+            if (static_cast<int>(plan_.stage_layers.size()) != plan_.model_stages() || sum != a_.stack()) {
                 add("/parallelism/stage_layers",
                     "has " + number_text(static_cast<std::int64_t>(plan_.stage_layers.size())) + " stages with " +
                         number_text(sum) + " layers",
-                    "give " + number_text(plan_.model_stages()) + " numbers that add up to " + number_text(a_.layers));
+                    "give " + number_text(plan_.model_stages()) + " numbers that add up to " + number_text(a_.stack()));
             }
         }
         const bool has_own_ends = plan_.first_stage_layers > 0 || plan_.last_stage_layers > 0;
@@ -246,7 +251,7 @@ class PlanChecker {
                 std::string(name_of(plan_.schedule)) + " has no first or last rank that could differ",
                 "use stage_layers instead of first_stage_layers and last_stage_layers");
         } else if ((has_own_ends || counts) && plan_.stage_layers.empty() && stage_layers(a_, plan_).empty()) {
-            const int slots = a_.layers + (plan_.count_embedding ? 1 : 0) + (plan_.count_head ? 1 : 0);
+            const int slots = a_.stack() + (plan_.count_embedding ? 1 : 0) + (plan_.count_head ? 1 : 0);
             add(plan_.first_stage_layers > 0  ? "/parallelism/first_stage_layers"
                 : plan_.last_stage_layers > 0 ? "/parallelism/last_stage_layers"
                 : plan_.count_embedding       ? "/parallelism/count_embedding"
@@ -275,13 +280,13 @@ class PlanChecker {
         }
         if (!plan_.stage_layers.empty()) return;
         const std::int64_t stages = plan_.model_stages();
-        if (stages > a_.layers + std::int64_t{2} ||
-            pipeline_split(a_.layers, static_cast<int>(stages), a_.prediction_layers).empty()) {
+        if (stages > a_.stack() + std::int64_t{2} ||
+            pipeline_split(a_.stack(), static_cast<int>(stages), a_.prediction_layers).empty()) {
             add(plan_.virtual_stages > 1 ? "/parallelism/virtual_stages" : "/parallelism/pipeline",
                 (plan_.splits_backward() ? std::string(name_of(plan_.schedule)) + " makes " : "pipeline x virtual_stages = ") +
-                    number_text(stages) + " stages for " + number_text(a_.layers) +
+                    number_text(stages) + " stages for " + number_text(a_.stack()) +
                     " layers",
-                "use a product of " + nearest_divisors(a_.layers, stages));
+                "use a product of " + nearest_divisors(a_.stack(), stages));
         }
     }
 
@@ -360,6 +365,37 @@ class PlanChecker {
             add("/parallelism/shard", "is " + number_text(plan_.shard) + ", but nothing is sharded",
                 "set fsdp or zero, or shard to 0");
         }
+    }
+
+    /// Encoders ahead of decoders, and hybrids with state-space blocks.
+    void stacks() {
+        if (!degrees_valid_) return;
+        if (a_.encoder_layers > 0 && plan_.pipeline > 1) {
+            add("/parallelism/pipeline", "an encoder and a decoder over several stages are not modelled", "set it to 1");
+        }
+        if (a_.encoder_layers > 0 && plan_.context > 1) {
+            add("/parallelism/context", "attention to an encoder's output is not split over a ring", "set it to 1");
+        }
+        if (a_.encoder_layers == 0 && spec_.encoder_sequence > 0) {
+            add("/encoder_sequence", "the model has no encoder ahead of a decoder", "leave it out");
+        }
+        if (spec_.mean_sequence > spec_.sequence) {
+            add("/mean_sequence", number_text(spec_.mean_sequence) + " is more than the sequence of " +
+                number_text(spec_.sequence), "use " + number_text(spec_.sequence) + " or less");
+        }
+        if (a_.pattern.find_first_not_of("MAFE") != std::string::npos) {
+            add("/model", "has the pattern \"" + a_.pattern + "\"", "use the letters M, A, F and E alone");
+        }
+        if (a_.pattern.find('M') == std::string::npos) return;
+        if (a_.state_space.inner < 1) {
+            add("/model", "has M blocks in its pattern, but no state_space", "give state_space.inner");
+            return;
+        }
+        if (plan_.context > 1) {
+            add("/parallelism/context", "a scan over a split sequence is not modelled", "set it to 1");
+        }
+        if (a_.state_space.rank == 0) divides_tensor(a_.state_space.heads, "state-space heads");
+        divides_tensor(a_.state_space.inner, "state-space width");
     }
 
     void experts() {

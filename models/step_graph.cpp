@@ -16,9 +16,9 @@ namespace {
 /// Grows StepGraph::kinds by the layer kinds that the stages turn out to need.
 class KindTable {
   public:
-    KindTable(const Architecture& a, const LayerShape& shape, const FrameworkProfile& framework, bool stops_early,
-              std::vector<LayerGraph>& kinds)
-        : a_(a), shape_(shape), cross_entropy_bytes_(framework.cross_entropy_bytes), stops_early_(stops_early),
+    KindTable(const Architecture& a, const LayerShape& shape, const LayerShape& encoder,
+              const FrameworkProfile& framework, bool stops_early, std::vector<LayerGraph>& kinds)
+        : a_(a), shape_(shape), encoder_(encoder), cross_entropy_bytes_(framework.cross_entropy_bytes), stops_early_(stops_early),
           kinds_(kinds) {}
 
     int add(LayerGraph layer) {
@@ -37,7 +37,7 @@ class KindTable {
     int find(const LayerVariant& variant) {
         const auto known = std::find(variants_.begin(), variants_.end(), std::optional(variant));
         if (known != variants_.end()) return static_cast<int>(known - variants_.begin());
-        const int kind = add(decoder_layer(a_, shape_, variant, stops_early_));
+        const int kind = add(decoder_layer(a_, variant.encoder ? encoder_ : shape_, variant, stops_early_));
         variants_.back() = variant;
         return kind;
     }
@@ -45,6 +45,7 @@ class KindTable {
   private:
     const Architecture& a_;
     const LayerShape& shape_;
+    const LayerShape& encoder_;
     double cross_entropy_bytes_;
     bool stops_early_;
     std::vector<LayerGraph>& kinds_;
@@ -65,12 +66,21 @@ bool is_recomputed_layer(const TrainingSpec& spec, int layers_before_on_rank) {
     return spec.recompute == Recompute::block && layers_before_on_rank < spec.recompute_layers;
 }
 
+LayerVariant variant_of(const Architecture& a, int index, bool recomputed) {
+    LayerVariant variant;
+    variant.part = layer_part(a, index);
+    variant.encoder = is_encoder_layer(a, index);
+    variant.windowed = is_windowed(a, index);
+    variant.experts = is_expert_layer(a, index);
+    variant.recomputed = recomputed;
+    return variant;
+}
+
 /// The head, and after it each prediction layer with another use of the head.
 void append_head(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int head, Chunk& chunk) {
     append_layer(chunk, head);
     if (a.prediction_layers == 0) return;
-    LayerVariant variant{is_windowed(a, a.layers - 1), is_expert_layer(a, a.layers - 1),
-                         spec.recompute == Recompute::full};
+    LayerVariant variant = variant_of(a, a.stack() - 1, spec.recompute == Recompute::full);
     variant.prediction = true;
     const int layer = kinds.find(variant);
     const int again = kinds.add_head_again();
@@ -103,15 +113,14 @@ void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kin
             Chunk& chunk = graph.stages[rank].chunks[static_cast<std::size_t>(place.chunk)];
             if (v == 0) append_layer(chunk, embedding);
             for (int i = index; i < index + layers; ++i) {
-                const LayerVariant variant{is_windowed(a, i), is_expert_layer(a, i),
-                                           is_recomputed_layer(spec, layers_on_rank[rank]++)};
+                const LayerVariant variant = variant_of(a, i, is_recomputed_layer(spec, layers_on_rank[rank]++));
                 append_layer(chunk, kinds.find(i < spec.frozen.first_layers ? frozen_variant(variant) : variant));
             }
             if (v == total - 1) append_head(a, spec, kinds, head, chunk);
         }
         index += layers;
     }
-    ORRERY_CHECK(index == a.layers);
+    ORRERY_CHECK(index == a.stack());
 }
 
 void count_stages(StepGraph& graph) {
@@ -150,29 +159,51 @@ Flop orthogonal_flop_per_parameter(const Architecture& a) {
     return Flop::from_si(rounds * (4.0 * shorter + 2.0 * shorter * shorter / longer));
 }
 
+/// Forward arithmetic of layer `index` over the step: its own tokens, and of a decoder's second attention the scores.
+double layer_flop(const Architecture& a, const TrainingSpec& spec, int index) {
+    const bool encoder = is_encoder_layer(a, index);
+    const int sequence = encoder ? spec.encoder_length() : spec.computed_sequence();
+    const int seen = encoder ? sequence : attended_length(spec);
+    double per_token = layer_forward_flop_per_token(a, index, seen, true).si();
+    if (a.encoder_layers > 0 && !encoder) per_token += cross_attention_flop_per_token(a, spec.encoder_length()).si();
+    return per_token * sequence * spec.global_batch;
+}
+
+/// Of it, scores and their product with the values.
+double core_flop(const Architecture& a, const TrainingSpec& spec, int index) {
+    const bool encoder = is_encoder_layer(a, index);
+    const int sequence = encoder ? spec.encoder_length() : spec.computed_sequence();
+    const int seen = encoder ? sequence : attended_length(spec);
+    return attention_flop_per_token(a, index, seen, true).si() * sequence * spec.global_batch;
+}
+
 /// Useful arithmetic of the step, and the same with every forward pass that the plan repeats.
 void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& graph) {
-    const double tokens = static_cast<double>(spec.global_batch) * spec.sequence;
-    const int length = attended_length(spec);
-    graph.model_flop = tokens * model_flop_per_token(a, length, true);
-    if (spec.adapter_rank > 0) {  // no weight gradients: 4 instead of 6 per active matrix parameter
-        double attention = 0.0;
-        for (int i = 0; i < a.layers; ++i) attention += 3.0 * attention_flop_per_token(a, i, length, true).si();
-        graph.model_flop -= tokens * (model_flop_per_token(a, length, true) - Flop::from_si(attention)) / 3.0;
-    }
+    const double tokens = static_cast<double>(spec.global_batch) * spec.computed_sequence();
     const double left_out = spec.regularization.layer_drop;
-    for (int i = 0; i < a.layers; ++i) {
-        const Flop forward = tokens * layer_forward_flop_per_token(a, i, length, true);
-        if (i < spec.frozen.first_layers) graph.model_flop -= 2.0 * forward;
-        if (left_out > 0.0) graph.model_flop -= (i < spec.frozen.first_layers ? 1.0 : 3.0) * left_out * forward;
-    }
-    double repeated = 0.0;
     const bool core = spec.recompute == Recompute::selective && !spec.flash_attention;
     const double recomputed = spec.recompute == Recompute::full ? 1.0 : 0.0;
-    for (int i = 0; i < a.layers; ++i) {
-        if (i < spec.frozen.first_layers) continue;
-        if (core) repeated += (1.0 - left_out) * attention_flop_per_token(a, i, length, true).si();
-        repeated += recomputed * (1.0 - left_out) * layer_forward_flop_per_token(a, i, length, true).si();
+    double layers = 0.0;
+    double cores = 0.0;
+    double repeated = 0.0;
+    double saved = 0.0;  // by frozen first layers, which have no backward, and by layers left out at random
+    for (int i = 0; i < a.stack(); ++i) {
+        const double forward = layer_flop(a, spec, i);
+        const bool frozen = i < spec.frozen.first_layers;
+        layers += forward;
+        cores += core_flop(a, spec, i);
+        saved += (frozen ? 2.0 : 0.0) * forward + (frozen ? 1.0 : 3.0) * left_out * forward;
+        if (frozen) continue;
+        repeated += (1.0 - left_out) * (recomputed * forward + (core ? core_flop(a, spec, i) : 0.0));
+    }
+    graph.model_flop = tokens * model_flop_per_token(a, attended_length(spec), true);
+    if (a.encoder_layers > 0) {  // two sequences: layer by layer instead
+        const double head = 6.0 * static_cast<double>(a.vocabulary) * a.hidden * tokens;
+        graph.model_flop = Flop::from_si(3.0 * layers + head);
+    }
+    graph.model_flop -= Flop::from_si(saved);
+    if (spec.adapter_rank > 0) {  // no weight gradients: 4 instead of 6 per active matrix parameter
+        graph.model_flop -= (graph.model_flop - Flop::from_si(3.0 * cores)) / 3.0;
     }
     if (spec.recompute == Recompute::block) {
         double share = 0.0;
@@ -184,9 +215,9 @@ void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& grap
             }
         }
         share /= spec.parallelism.copies();  // each layer is run by one of its copies
-        repeated += share * layer_forward_flop_per_token(a, a.layers - 1, length, true).si();
+        repeated += share * layer_flop(a, spec, a.stack() - 1);
     }
-    graph.hardware_flop = graph.model_flop + Flop::from_si(tokens * repeated);
+    graph.hardware_flop = graph.model_flop + Flop::from_si(repeated);
 }
 
 }  // namespace
@@ -223,7 +254,8 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     const Parallelism& plan = spec.parallelism;
     const LayerShape shape = layer_shape(architecture, spec, framework);
     StepGraph graph;
-    KindTable kinds(architecture, shape, framework, plan.fsdp, graph.kinds);
+    const LayerShape encoder = architecture.encoder_layers > 0 ? encoder_shape(architecture, spec, framework) : shape;
+    KindTable kinds(architecture, shape, encoder, framework, plan.fsdp, graph.kinds);
     const int embedding = kinds.add(
         embedding_layer(architecture, shape, spec.frozen.embedding || spec.frozen.first_layers > 0));
     const bool shares = architecture.tied_embeddings && plan.joins_ends();

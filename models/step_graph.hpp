@@ -50,6 +50,9 @@ struct LayerGraph {
     bool is_decoder_layer = false;   // pays the host cost of a layer; a unit of sharding
     double launches_forward = 0;     // of models that are not decoders: kernels that the host launches
     double launches_backward = 0;
+    LayerPart part = LayerPart::whole;
+    bool is_encoder = false;         // of an encoder ahead of the decoder
+    double host_share = 1.0;         // of that cost: half for one block of a hybrid, more with two attentions
     bool is_recomputed = false;
 };
 

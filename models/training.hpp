@@ -264,6 +264,8 @@ struct Offload {
 struct TrainingSpec {
     std::string model;                       // catalogue name or path of a Hugging Face config.json
     int sequence = 2048;
+    int mean_sequence = 0;                   // tokens of a sequence that are computed, padding left out; 0: all
+    int encoder_sequence = 0;                // of an encoder-decoder: tokens of the encoder's input; 0: as sequence
     int global_batch = 1;                    // sequences
     int micro_batch = 1;                     // sequences per data-parallel replica and pass
     DataType precision = DataType::bf16;
@@ -288,6 +290,8 @@ struct TrainingSpec {
     Offload offload;
     bool operator==(const TrainingSpec&) const = default;
 
+    [[nodiscard]] int computed_sequence() const { return mean_sequence > 0 ? mean_sequence : sequence; }
+    [[nodiscard]] int encoder_length() const { return encoder_sequence > 0 ? encoder_sequence : computed_sequence(); }
     [[nodiscard]] int micro_batches() const { return global_batch / (parallelism.data * micro_batch); }
 
     static constexpr auto fields() {
@@ -295,6 +299,10 @@ struct TrainingSpec {
         return std::tuple{
             required_field("model", &T::model, any_value, "Catalogue model, or path of a Hugging Face config.json or of a file with a family of layers."),
             field("sequence", &T::sequence, count, "Tokens of one sequence; required but for models of images."),
+            field("mean_sequence", &T::mean_sequence, non_negative,
+                  "Tokens of a sequence that are computed where padding is left out (packed or unpadded); 0: all."),
+            field("encoder_sequence", &T::encoder_sequence, non_negative,
+                  "Tokens of an encoder-decoder's input, whose output has `sequence`; 0: as many."),
             required_field("global_batch", &T::global_batch, count, "Sequences per optimizer step, all devices together."),
             field("micro_batch", &T::micro_batch, count, "Sequences per pass of one replica."),
             field("precision", &T::precision, any_value, "Number format of the matrix products."),

@@ -22,16 +22,17 @@ Json figure(const TrainingKnob& knob) {
     const auto known = std::find_if(knobs.begin(), knobs.end(), [&](const FrameworkKnob& one) { return one.name == knob.name; });
     const bool is_time = known != knobs.end() && known->is_time;
     Json json = {{"value", rounded}, {"source", std::string(fit_source) + ", " + std::to_string(knob.rows) + " rows"}, {"date", today()}};
-    if (is_time) json["value"] = std::to_string(static_cast<int>(std::lround(knob.value * 1e6))) + " us";
+    if (is_time) json["value"] = std::to_string(static_cast<int>(std::lround(knob.value * 1e9))) + " ns";
     return json;
 }
 
 }  // namespace
 
-Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const TrainingProgress& progress) {
+Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::vector<std::string>& only,
+                                 const TrainingProgress& progress) {
     Result<std::vector<PreparedTraining>> rows = prepare_trainings(tables);
     if (!rows) return rows.problems();
-    return TrainingFitter(std::move(rows).value(), "", progress).fit();
+    return TrainingFitter(std::move(rows).value(), {"", only}, progress).fit();
 }
 
 Result<std::vector<LeftOutSource>> leave_one_source_out(const std::vector<std::string>& tables,
@@ -45,7 +46,7 @@ Result<std::vector<LeftOutSource>> leave_one_source_out(const std::vector<std::s
     }
     std::vector<LeftOutSource> all;
     for (const std::string& source : sources) {
-        TrainingFitter fitter(*rows, source, [](const std::string&) {});
+        TrainingFitter fitter(*rows, {source, {}}, [](const std::string&) {});
         fitter.fit();
         all.push_back({source, fitter.comparisons(true)});
         progress("left out " + source);

@@ -28,9 +28,11 @@ struct TrainingFit {
 
 /// Levenberg-Marquardt on ln(predicted / measured), soft-L1 beyond 3 % and capped at 0.6, each row weighted by
 /// 1 / sqrt(rows of its source), with a weak pull towards where constants began. Constants of devices and frameworks
-/// that have no row stay. `progress` hears of each stage. Deterministic.
+/// that have no row stay. `only`: owners (or OWNER.CONSTANT) that may change; empty: all of them. `progress` hears of
+/// each stage. Deterministic.
 using TrainingProgress = std::function<void(const std::string&)>;
-Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const TrainingProgress& progress);
+Result<TrainingFit> fit_training(const std::vector<std::string>& tables, const std::vector<std::string>& only,
+                                 const TrainingProgress& progress);
 
 /// The rows of one source beside what a fit to all the others predicts for them.
 struct LeftOutSource {

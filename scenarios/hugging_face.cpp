@@ -1,8 +1,9 @@
-// Reads config.json of the decoder families that the model folder can describe. Defaults of absent keys are those of
+// Reads config.json of the families that the model folder can describe. Defaults of absent keys are those of
 // the family's Config class in transformers (src/transformers/models/FAMILY/configuration_FAMILY.py, release 4.45).
 #include "scenarios/hugging_face.hpp"
 
 #include "scenarios/bind.hpp"
+#include "scenarios/hugging_face_reader.hpp"
 #include "scenarios/json.hpp"
 
 #include <algorithm>
@@ -13,75 +14,6 @@
 
 namespace orrery {
 namespace {
-
-/// One config.json while it is read: values by key, every mistake noted.
-class ConfigReader {
-  public:
-    ConfigReader(const Json& json, std::string place) : json_(json), place_(std::move(place)) {}
-
-    /// Absent and null are the same here: Python's None.
-    [[nodiscard]] bool has(std::string_view key) const {
-        const auto found = json_.find(key);
-        return found != json_.end() && !found->is_null();
-    }
-
-    [[nodiscard]] bool is_null(std::string_view key) const {
-        const auto found = json_.find(key);
-        return found != json_.end() && found->is_null();
-    }
-
-    int required(std::string_view key, std::string_view meaning) {
-        if (has(key)) return integer(key, 1);
-        report_missing_key(place_, key, meaning, problems_);
-        return 1;
-    }
-
-    int optional(std::string_view key, int fallback, int least = 1) {
-        return has(key) ? integer(key, least) : fallback;
-    }
-
-    bool flag(std::string_view key, bool fallback) {
-        if (!has(key)) return fallback;
-        return read_bool(*json_.find(key), slot(key, any_value), problems_).value_or(fallback);
-    }
-
-    std::string text(std::string_view key, std::string_view fallback) {
-        if (!has(key)) return std::string(fallback);
-        return read_text(*json_.find(key), slot(key, any_value), problems_).value_or(std::string(fallback));
-    }
-
-    void problem(std::string_view key, std::string problem, std::string remedy) {
-        problems_.push_back({pointer_to(place_, key), std::move(problem), std::move(remedy)});
-    }
-
-    /// The member object of that key, read with the same rules; an empty one if it is absent.
-    ConfigReader member(std::string_view key) {
-        static const Json empty = Json::object();
-        const bool usable = has(key) && expect_object(*json_.find(key), pointer_to(place_, key), problems_);
-        return {usable ? *json_.find(key) : empty, pointer_to(place_, key)};
-    }
-
-    void take_problems(const ConfigReader& other) {
-        problems_.insert(problems_.end(), other.problems_.begin(), other.problems_.end());
-    }
-
-    [[nodiscard]] const Problems& problems() const { return problems_; }
-    [[nodiscard]] const Json& json() const { return json_; }
-
-  private:
-    [[nodiscard]] Slot slot(std::string_view key, Range range) const {
-        return {key, range, pointer_to(place_, key), {}};
-    }
-
-    int integer(std::string_view key, int least) {
-        const Range range{static_cast<double>(least), count.max, false};
-        return static_cast<int>(read_integer(*json_.find(key), slot(key, range), problems_).value_or(least));
-    }
-
-    const Json& json_;
-    std::string place_;
-    Problems problems_;
-};
 
 /// What the activation function's name means; gated families multiply it with a second up-projection.
 void read_activation(ConfigReader& config, std::string_view key, std::string_view fallback, bool gated,
@@ -341,7 +273,8 @@ struct Family {
     void (*read)(ConfigReader&, Architecture&);
 };
 
-constexpr std::array<Family, 17> decoder_families{{
+constexpr std::array<Family, 24> decoder_families{{
+    {"bert", read_bert},
     {"deepseek_v2", read_deepseek},
     {"deepseek_v3", read_deepseek},
     {"falcon", read_falcon},
@@ -350,15 +283,21 @@ constexpr std::array<Family, 17> decoder_families{{
     {"gpt2", read_gpt2},
     {"gpt_neox", read_gpt_neox},
     {"gpt_oss", read_gpt_oss},
+    {"jamba", read_jamba},
     {"llama", read_llama},
+    {"mamba", read_mamba},
+    {"mamba2", read_mamba2},
     {"mistral", read_mistral},
     {"mixtral", read_mixtral},
     {"mpt", read_mpt},
+    {"nemotron_h", read_nemotron_h},
     {"phi", read_phi},
     {"phi3", read_phi3},
     {"qwen2", read_qwen2},
     {"qwen3", read_qwen3},
     {"qwen3_moe", read_qwen3_moe},
+    {"t5", read_t5},
+    {"vit", read_vit},
 }};
 
 std::string family_list() {

@@ -68,8 +68,9 @@ bool acts_on(std::string_view knob, const PreparedTraining& row) {
 
 }  // namespace
 
-TrainingFitter::TrainingFitter(std::vector<PreparedTraining> rows, std::string left_out, Progress progress)
-    : rows_(std::move(rows)), left_out_(std::move(left_out)), progress_(std::move(progress)) {
+TrainingFitter::TrainingFitter(std::vector<PreparedTraining> rows, FitScope scope, Progress progress)
+    : rows_(std::move(rows)), left_out_(std::move(scope.left_out)), only_(std::move(scope.only)),
+      progress_(std::move(progress)) {
     std::map<std::string, std::size_t> of_source;
     for (const PreparedTraining& row : rows_) ++of_source[row.source];
     double sum = 0.0;
@@ -194,6 +195,12 @@ std::size_t TrainingFitter::counting(const std::vector<std::size_t>& rows) const
         std::count_if(rows.begin(), rows.end(), [&](std::size_t row) { return weights_[row] > 0.0; }));
 }
 
+void TrainingFitter::add(Knob knob) {
+    const TrainingKnob& c = knob.constant;
+    const auto names = [&](const std::string& name) { return name == c.owner || name == c.owner + "." + c.name; };
+    if (only_.empty() || std::any_of(only_.begin(), only_.end(), names)) knobs_.push_back(std::move(knob));
+}
+
 void TrainingFitter::make_device_knobs() {
     std::map<std::pair<std::string, DataType>, std::vector<std::size_t>> by_type;
     std::map<std::string, std::vector<std::size_t>> by_device;
@@ -215,7 +222,7 @@ void TrainingFitter::make_device_knobs() {
         knob.told = counting(members) > 0;
         knob.acts_on = affected;
         knob.apply = [this, name = device, kind = type](double v) { set_slowdown(name, kind, v); };
-        knobs_.push_back(std::move(knob));
+        add(std::move(knob));
     }
 }
 
@@ -240,7 +247,7 @@ void TrainingFitter::make_framework_knobs() {
                     for (TrainingRun& run : rows_[row].variants) one.set(run.framework, v);
                 }
             };
-            knobs_.push_back(std::move(knob));
+            add(std::move(knob));
         }
     }
 }
@@ -299,7 +306,7 @@ void TrainingFitter::make_convolution_knobs() {
         knob.apply = [this, name = device, kind = type](double v) {
             set_calibration(name, [&](Calibration& one) { one.convolution_slowdown[kind] = v; });
         };
-        knobs_.push_back(std::move(knob));
+        add(std::move(knob));
     }
 }
 

@@ -11,13 +11,19 @@
 
 namespace orrery {
 
+/// What a fit may look at and change.
+struct FitScope {
+    std::string left_out;             // source whose rows weigh nothing; empty: none
+    std::vector<std::string> only;    // owners (or OWNER.CONSTANT) that may change; empty: all
+};
+
 /// Robust least squares over the constants that the rows' devices and frameworks have. Rows of a source that is left out
 /// weigh nothing; every constant then begins neutral, and one that no other row can tell takes the mean of its kind.
 class TrainingFitter {
   public:
     using Progress = std::function<void(const std::string&)>;
 
-    TrainingFitter(std::vector<PreparedTraining> rows, std::string left_out, Progress progress);
+    TrainingFitter(std::vector<PreparedTraining> rows, FitScope scope, Progress progress);
 
     TrainingFit fit();
 
@@ -35,6 +41,7 @@ class TrainingFitter {
 
     std::vector<PreparedTraining> rows_;
     std::string left_out_;
+    std::vector<std::string> only_;
     Progress progress_;
     std::vector<double> weights_;
     std::vector<std::optional<double>> predicted_;
@@ -47,6 +54,7 @@ class TrainingFitter {
     void write_residuals(std::vector<double>& residuals) const;
     [[nodiscard]] double weight_of(const Knob& knob) const;
     [[nodiscard]] std::size_t counting(const std::vector<std::size_t>& rows) const;
+    void add(Knob knob);
     void make_device_knobs();
     void make_framework_knobs();
     void begin_neutral();

@@ -3,6 +3,8 @@
 
 #include "scenarios/catalog.hpp"
 #include "scenarios/layered_row.hpp"
+#include "scenarios/training_row_encoder.hpp"
+#include "scenarios/training_row_family.hpp"
 #include "scenarios/training_row_model.hpp"
 
 #include <algorithm>
@@ -23,7 +25,7 @@ struct AcceleratorName {
     std::string_view node;
 };
 constexpr std::array<AcceleratorName, 24> accelerator_names{{
-    {"a100", "pcie", "a100-pcie-40", "dgx-a100"},
+    {"a100", "pcie", "a100-pcie-40", "a100-pcie-8"},
     {"a100", "40gb", "a100-sxm-40", "dgx-a100"},
     {"a100", "", "a100-sxm-80", "dgx-a100"},
     {"v100", "16gb", "v100-sxm-16", "dgx-1-v100"},
@@ -170,6 +172,10 @@ Result<Cluster> cluster_of(const Row& row, const AcceleratorName& name, CatalogC
     cluster.node.nic_bandwidth = per_device;
     if (const auto gbps = row.number("inter_gbps_per_accel")) cluster.node.nic_bandwidth = BytesPerSecond::from_si(*gbps * 1.25e8);
     cluster.node.scale_up_domain = std::min(devices, std::max(per_node, cluster.node.scale_up_domain));
+    // A cube mesh is one of eight; bigger machines have switches (DGX-2).
+    if (row.says("intra_link", "nvswitch") && (is_encoder_row(row) || is_family_row(row))) {
+        cluster.node.scale_up = ScaleUp::switched;
+    }
     if (cluster.node.scale_up != ScaleUp::torus && cluster.device.scale_up_domain <= 16) cluster.node.scale_up_domain = per_node;
     cluster.nodes = devices / per_node;
     FabricSpec spec;
@@ -256,6 +262,80 @@ Result<std::shared_ptr<const CollectiveParameters>> CatalogCache::collectives(co
     return place->second;
 }
 
+namespace {
+
+/// Frameworks compute "fp32" products in tf32 where a device has it: TensorFlow since 2.4, PyTorch 1.7 to 1.11, and
+/// NVIDIA's containers of both from 20.06 on (TF32 on Ampere, NVIDIA developer blog, 2020).
+DataType default_on(const Device& device, DataType type) {
+    const bool has_tf32 = device.matrix_peak[DataType::tf32] > FlopPerSecond{};
+    return type == DataType::fp32 && has_tf32 ? DataType::tf32 : type;
+}
+
+/// Rows of encoders and translation models: data parallel, of possible passes the largest that fits in memory.
+Result<PreparedTraining> prepare_encoder(const Row& row, CatalogCache& catalog) {
+    if (const auto reason = encoder_excluded(row)) return not_whole(*reason);
+    const AcceleratorName* name = accelerator_of(row);
+    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
+    Result<Cluster> cluster = cluster_of(row, *name, catalog);
+    if (!cluster) return cluster.problems();
+    PreparedTraining prepared;
+    prepared.id = row.text("id");
+    prepared.source = row.text("source_id");
+    TrainingSpec spec;
+    prepared.note = read_encoder_software(row, cluster->device.matrix_peak[DataType::fp8] > FlopPerSecond{}, spec);
+    if (!row.text("precision").empty()) {
+        spec.precision = default_on(cluster->device, precision_of(row, cluster->device).value_or(spec.precision));
+    }
+    const auto step = encoder_step(row, spec);
+    if (!step) return not_whole("no step time and no throughput");
+    prepared.measured_step_s = *step;
+    prepared.cluster = std::move(cluster).value();
+    const Result<FrameworkProfile> framework = catalog.framework(spec.framework);
+    if (!framework) return framework.problems();
+    for (const int micro_batch : encoder_micro_batches(row, spec)) {
+        TrainingRun run{encoder_architecture(row), spec, *framework, {}};
+        run.spec.micro_batch = micro_batch;
+        run.spec.global_batch -= run.spec.global_batch % (micro_batch * spec.parallelism.data);
+        const Result<TrainingAnswer> answer = run_training(prepared.cluster, run, Fidelity::estimate, {});
+        if (!answer) return answer.problems();
+        prepared.variants = {std::move(run)};
+        if (answer->fits) break;
+    }
+    if (prepared.variants.empty()) return not_whole("dp times micro-batch does not divide the global batch");
+    return prepared;
+}
+
+/// Rows of recommenders and recurrent networks: a catalogue entry, data parallel.
+Result<PreparedTraining> prepare_family(const Row& row, CatalogCache& catalog) {
+    if (const auto reason = family_excluded(row)) return not_whole(*reason);
+    const AcceleratorName* name = accelerator_of(row);
+    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
+    Result<Cluster> cluster = cluster_of(row, *name, catalog);
+    if (!cluster) return cluster.problems();
+    PreparedTraining prepared;
+    prepared.id = row.text("id");
+    prepared.source = row.text("source_id");
+    TrainingSpec spec;
+    prepared.note = read_family_software(row, spec);
+    if (!row.text("precision").empty()) {
+        spec.precision = default_on(cluster->device, precision_of(row, cluster->device).value_or(spec.precision));
+    }
+    const auto step = family_step(row, spec);
+    if (!step) return not_whole("no step time and no throughput");
+    prepared.measured_step_s = *step;
+    prepared.cluster = std::move(cluster).value();
+    const Result<FrameworkProfile> framework = catalog.framework(spec.framework);
+    if (!framework) return framework.problems();
+    const Result<TrainedModel> model = find_trained_model(family_entry(row));
+    if (!model) return model.problems();
+    TrainingRun run{model->architecture, spec, *framework, {}};
+    run.family = model->family;
+    prepared.variants = {std::move(run)};
+    return prepared;
+}
+
+}  // namespace
+
 Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog) {
     const AcceleratorName* name = accelerator_of(row);
     if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
@@ -264,6 +344,8 @@ Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog) {
 
 Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalog) {
     const Row row(json);
+    if (is_encoder_row(row)) return prepare_encoder(row, catalog);
+    if (is_family_row(row)) return prepare_family(row, catalog);
     if (row.text("kind") != "llm") {
         if (const auto layered = layered_model_of(row)) return prepare_layered(row, *layered, catalog);
     }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace orrery {
 
@@ -44,6 +45,17 @@ class Row {
     }
     [[nodiscard]] bool says(const char* key, std::string_view part) const {
         return lower(key).find(part) != std::string::npos;
+    }
+
+    /// The numbers of the list under `key`.
+    [[nodiscard]] std::vector<double> numbers(const char* key) const {
+        std::vector<double> values;
+        const auto found = row_.find(key);
+        if (found == row_.end() || !found->is_array()) return values;
+        for (const Json& one : *found) {
+            if (one.is_number()) values.push_back(one.get<double>());
+        }
+        return values;
     }
 
     /// The object under `key`, or an empty one.

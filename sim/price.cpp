@@ -201,7 +201,7 @@ Seconds Pricer::own_time(const std::vector<Instruction>& code) const { return bl
 
 void Pricer::add_host_time(const LayerGraph& kind, PricedLayer& layer) const {
     if (!kind.is_decoder_layer) return;
-    const double left = host_share(spec_, framework_);
+    const double left = host_share(spec_, framework_) * kind.host_share;
     const Seconds tensor = spec_.parallelism.tensor > 1 ? framework_.host_tensor_parallel : Seconds{};
     const bool by_launches = kind.launches_forward > 0.0;
     const Seconds own_forward = by_launches ? kind.launches_forward * framework_.host_launch : framework_.host_forward;
@@ -223,6 +223,13 @@ PricedLayer Pricer::price_both_ways(const LayerGraph& kind) {
     PricedLayer layer;
     layer.forward = price_tasks(kind.forward, false);
     layer.backward = price_tasks(kind.backward, true);
+    layer.trained = trained_part(kind.parameters, kind.expert_parameters, kind.frozen_parameters,
+                                 kind.frozen_parameters > 0.0 ? kind.expert_parameters : 0.0);
+    if (framework_.accumulation_bytes > 0.0) {
+        const Bytes moved = Bytes::from_si(framework_.accumulation_bytes * layer.trained.total());
+        append_compute(layer.backward, moved / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency),
+                       TimePart::compute);
+    }
     add_host_time(kind, layer);
     return layer;
 }
@@ -230,8 +237,6 @@ PricedLayer Pricer::price_both_ways(const LayerGraph& kind) {
 PricedLayer Pricer::price_layer(const LayerGraph& kind) {
     PricedLayer layer = price_both_ways(kind);
     layer.held = {kind.parameters - kind.expert_parameters, kind.expert_parameters};
-    layer.trained = trained_part(kind.parameters, kind.expert_parameters, kind.frozen_parameters,
-                                 kind.frozen_parameters > 0.0 ? kind.expert_parameters : 0.0);
     if (spec_.parallelism.splits_backward()) split_backward(kind, layer);
     if (spec_.parallelism.schedule == PipelineSchedule::dualpipe) {
         joins_passes_ = true;

@@ -154,7 +154,7 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
     const Seconds step = answer.outcome.step;
     const FlopPerSecond peak = cluster.device.peak(run.spec.precision) * answer.devices;
     answer.samples_per_s = static_cast<double>(run.spec.global_batch) / (step / 1.0_s);
-    answer.tokens_per_s = answer.samples_per_s * run.spec.sequence;
+    answer.tokens_per_s = answer.samples_per_s * run.spec.computed_sequence();
     if (run.family) {
         const LayeredModel model = describe_family(*run.family, PassShape{});
         answer.sample = model.sample;

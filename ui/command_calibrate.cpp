@@ -117,7 +117,7 @@ int run_calibrate(const CalibrateOptions& options) {
 
 int run_fit_trainings(const FitTrainingsOptions& options) {
     const auto refuse = [](const Problems& problems) { return static_cast<int>(print_problems(problems)); };
-    const Result<TrainingFit> fit = fit_training(options.tables, [](const std::string& round) { print_note(round); });
+    const Result<TrainingFit> fit = fit_training(options.tables, options.only, [](const std::string& round) { print_note(round); });
     if (!fit) return refuse(fit.problems());
     const Result<std::vector<std::string>> written = store_training_fit(*fit, options.out);
     if (!written) return refuse(written.problems());

@@ -17,6 +17,7 @@ int run_calibrate(const CalibrateOptions& options);
 
 struct FitTrainingsOptions {
     std::vector<std::string> tables;   // JSON Lines of training runs
+    std::vector<std::string> only;     // devices and frameworks (or OWNER.CONSTANT) that may change; empty: all
     std::string out;                   // data folder whose hardware/calibration and models/frameworks are rewritten
 };
 

@@ -128,6 +128,10 @@ Action declare_calibrate(CLI::App& app) {
         ->allow_extra_args(true)
         ->type_name("FILE")
         ->excludes(from);
+    app.add_option("--only", trainings->only,
+                   "With --trainings: devices and frameworks (or OWNER.CONSTANT) whose constants may change; absent: all")
+        ->allow_extra_args(true)
+        ->type_name("NAME");
     app.add_option("--out", options->out,
                    "Calibration file to write; with --trainings the data folder whose calibrations and frameworks change")
         ->required()

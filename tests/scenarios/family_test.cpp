@@ -37,6 +37,16 @@ const PublishedFamily published_families[] = {
     {"stable-diffusion-v2-512", 1206.3e6},  // U-Net 865.91e6 (model card of Stable Diffusion 2) and the text encoder by layers
     {"dit-xl-2", 675e6},                    // Peebles & Xie, arXiv 2212.09748, table 4
     {"wan2.1-14b", 14.29e9},                // safetensors of Wan-AI/Wan2.1-T2V-14B
+    // 187,767,399 rows of 128 (MLPerf v0.7's table sizes), 204,184,588 (v3.0's), and the MLPs.
+    {"dlrm-mlperf", 24.04e9},
+    {"dlrm-dcnv2", 26.15e9},
+    // 15.6 and 84.9 GB of fp32 (NVIDIA DeepLearningExamples, README of DLRM).
+    {"dlrm-criteo-small", 3.9e9},
+    {"dlrm-criteo-large", 21.23e9},
+    {"dcnv2-criteo-small", 3.91e9},
+    {"dcnv2-criteo-large", 21.24e9},
+    {"gnmt-v2", 160671297},  // printed by NVIDIA's GNMT v2 trainer
+    {"rnn-t", 49e6},         // MLPerf Training v1.0, rnn_speech_recognition
 };
 
 const std::string family_catalog = std::string(orrery::testing::source_directory) + "/models/catalog";

@@ -94,6 +94,18 @@ const Published published[] = {
     {"gemma2-27b", 27227128320, 0},
     {"mpt-7b", 6649286656, 0},
     {"mpt-30b", 30e9, 0.005},
+    {"bert-base", 110106428, 0},   // transformers' BertForPreTraining
+    {"bert-large", 336226108, 0},  // likewise
+    {"vit-b-16", 86567656, 0},     // torchvision
+    {"vit-l-16", 304326632, 0},    // torchvision
+    {"t5-base", 222903552, 0},
+    {"t5-large", 737668096, 0},
+    {"mamba-2.8b", 2768345600, 0},
+    {"codestral-mamba-7b", 7285403648, 0},  // Mistral's announcement
+    {"jamba-v0.1", 51570323328, 0},
+    {"nemotron-h-8b", 8.1e9, 0.005},  // arXiv 2504.03624
+    {"deepseek-v2", 235741434880, 0},
+    {"deepseek-v2-lite", 15706484224, 0},
 };
 
 }  // namespace
@@ -209,8 +221,8 @@ TEST_CASE("absent keys take the family's default", "[scenarios][hugging_face]") 
 
 TEST_CASE("a file that cannot be read says why, and what would do", "[scenarios][hugging_face]") {
     // Method: one mistake each; and all missing keys at once.
-    CHECK(refused(R"({"hidden_size": 1})", "model_type", "missing", "llama, mistral"));
-    CHECK(refused(R"({"model_type": "bert"})", "model_type", "\"bert\"", "falcon, gemma, gemma2, gpt2"));
+    CHECK(refused(R"({"hidden_size": 1})", "model_type", "missing", "llama, mamba, mamba2, mistral"));
+    CHECK(refused(R"({"model_type": "roberta"})", "model_type", "\"roberta\"", "falcon, gemma, gemma2, gpt2"));
     CHECK(refused(R"({"model_type": 7})", "model_type", "", ""));
     const auto empty = read_text_as_config(R"({"model_type": "llama"})");
     REQUIRE_FALSE(empty.ok());

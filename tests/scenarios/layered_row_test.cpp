@@ -17,15 +17,15 @@ Json resnet_row() {
 }
 
 PreparedTraining prepared(const Json& row) {
-    CatalogCache catalog;
-    const auto result = prepare_training(row, catalog);
+    CatalogCache rows_catalog;
+    const auto result = prepare_training(row, rows_catalog);
     if (!result) FAIL(result.problems().front().problem);
     return *result;
 }
 
 std::string reason(const Json& row) {
-    CatalogCache catalog;
-    const auto result = prepare_training(row, catalog);
+    CatalogCache rows_catalog;
+    const auto result = prepare_training(row, rows_catalog);
     return result ? std::string() : result.problems().front().problem;
 }
 
