@@ -261,6 +261,7 @@ struct Calibration {
     PerDataType<std::optional<double>> convolution_slowdown;
     std::optional<double> attention_training_efficiency;  // of the 16-bit peak, forward, head size 128, long sequences
     std::string training_source;
+    std::string convolution_source;            // of the factors on convolutions
     bool operator==(const Calibration&) const = default;
 };
 

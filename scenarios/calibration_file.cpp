@@ -213,6 +213,10 @@ void read_training(const Json& json, const std::string& pointer, Calibration& ca
     if (const auto value = found->find("source"); value != found->end()) {
         read_value(*value, {"source", any_value, pointer_to(place, "source"), {}}, calibration.training_source, problems);
     }
+    if (const auto value = found->find("convolution_source"); value != found->end()) {
+        read_value(*value, {"convolution_source", any_value, pointer_to(place, "convolution_source"), {}},
+                   calibration.convolution_source, problems);
+    }
 }
 
 Json training_json(const Calibration& calibration) {
@@ -227,6 +231,7 @@ Json training_json(const Calibration& calibration) {
         json["attention_efficiency"] = six_digits(*calibration.attention_training_efficiency);
     }
     if (!calibration.training_source.empty()) json["source"] = calibration.training_source;
+    if (!calibration.convolution_source.empty()) json["convolution_source"] = calibration.convolution_source;
     return json;
 }
 

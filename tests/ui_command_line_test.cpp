@@ -72,7 +72,7 @@ TEST_CASE("a mistyped command or option is answered with the nearest, status 2",
     CHECK(contains(command.error, "is not a command of orrery; did you mean \"run\"?"));
     CHECK(command.out.empty());
 
-    const ProgramRun unknown = run_program({"import", "hf"});
+    const ProgramRun unknown = run_program({"translate", "hf"});
     CHECK(unknown.status == 2);
     CHECK(contains(unknown.error, "use one of: run, check"));
 

@@ -92,6 +92,8 @@ Problems keep_training(const std::string& file, Calibration& calibration) {
     calibration.training_slowdown = before->training_slowdown;
     calibration.attention_training_efficiency = before->attention_training_efficiency;
     calibration.training_source = before->training_source;
+    calibration.convolution_slowdown = before->convolution_slowdown;
+    calibration.convolution_source = before->convolution_source;
     if (!calibration.streaming) calibration.streaming = before->streaming;
     return {};
 }

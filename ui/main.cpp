@@ -197,7 +197,7 @@ constexpr auto commands = std::to_array<Command>({
      "orrery validate scenarios/published.jsonl", declare_validate},
     {"calibrate", "fit a device to tables of measured kernels",
      "orrery calibrate --from measured/ --device h100-sxm --out h100-sxm.json", declare_calibrate},
-    {"import", "what other tools say, as a file that scenarios can name", "orrery import hwloc node.xml --out node.json",
+    {"import", "what other tools say, as a file that scenarios can name", "orrery import nvidia-smi scenarios/measured/four-gpus.topo.txt --out node.json",
      declare_import},
     {"list", "what there is of a kind, one line each", "orrery list devices", declare_list},
     {"show", "one catalogue entry, every number with its source", "orrery show h100-sxm", declare_show},

@@ -65,10 +65,10 @@ TEST_CASE("an alias is its base in all that counts", "[scenarios][framework]") {
 }
 
 TEST_CASE("the page of a profile says which figures come from another", "[scenarios][framework]") {
-    // Method: the sources of an inherited and an own figure; the line says that nothing was fitted.
+    // Method: the sources of an inherited and an own figure; the line says on what it was fitted.
     const auto page = show_catalog("megatron-2022");
     REQUIRE(page.ok());
-    CHECK(page->line.find("described only") != std::string::npos);
+    CHECK(page->line.find("fitted on 4 published runs") != std::string::npos);
     for (const CatalogFigure& figure : page->figures) {
         if (figure.key == "host_forward") CHECK(figure.source.rfind("as megatron-2021: ", 0) == 0);
         if (figure.key == "gradient_bytes") CHECK(figure.source.rfind("as ", 0) != 0);

@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 #include <algorithm>
 
 using namespace orrery;
@@ -86,10 +88,10 @@ TEST_CASE("Galvatron's shipped profiles are met within 16 %, rank by rank", "[va
     CHECK(profiles[5].predicted > profiles[4].predicted);  // the last stage has the head's logits
 }
 
-TEST_CASE("devices of Jean Zay hold more than our parts add up to, 15 % at most on average", "[validate][memory]") {
+TEST_CASE("the memory of Jean Zay's devices is predicted within a sixth, and within 8 % on average", "[validate][memory]") {
     // Method: rows of BigScience's tables (V100 of 32 GB, 2021). Four of them are one configuration that read 26 to 32
-    // GB as only the global batch changed, which bounds what any formula can reach. What is missing is not
-    // fragmentation at the 15 % of GMLake (arXiv 2401.08156): with it the published runs of GPT-3 175B on 64 A100
+    // GB as only the global batch changed, which bounds what any formula can reach. Fragmentation at the 15 % of GMLake
+    // (arXiv 2401.08156) is not what is held beside our parts: with it the published runs of GPT-3 175B on 64 A100
     // (arXiv 2205.05198) would not fit in their 80 GB.
     const auto report = validate_tables({std::string(testing::source_directory) + "/scenarios/published-memory.jsonl"});
     REQUIRE(report.ok());
@@ -97,9 +99,9 @@ TEST_CASE("devices of Jean Zay hold more than our parts add up to, 15 % at most 
     for (const Comparison& one : report->results) {
         if (one.id.rfind("bigscience", 0) == 0) rows.push_back(one);
     }
-    REQUIRE(rows.size() == 7);
-    CHECK(error_statistics(rows).mape < 0.15);
-    CHECK(error_statistics(rows).bias < 0.0);
+    REQUIRE(rows.size() == 10);
+    CHECK(error_statistics(rows).mape < 0.08);
+    for (const Comparison& one : rows) CHECK(std::abs(one.error()) < 0.17);
 }
 
 TEST_CASE("a run that ended for want of memory is predicted when we say that it does not fit", "[validate][memory]") {
