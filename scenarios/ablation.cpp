@@ -1,8 +1,8 @@
 // The effects, and the step without each.
 #include "scenarios/ablation.hpp"
 
-#include "models/step_graph.hpp"
 #include "sim/price.hpp"
+#include "sim/training.hpp"
 
 #include <tbb/parallel_for.h>
 
@@ -20,7 +20,7 @@ Result<StepOutcome> outcome_after(const PreparedTraining& row, const Change& cha
     std::optional<StepOutcome> fastest;
     Problems problems;
     for (const TrainingRun& run : row.variants) {
-        Result<StepGraph> graph = build_step_graph(run.architecture, run.spec, run.framework);
+        Result<StepGraph> graph = training_graph(run);
         if (!graph) {
             problems = graph.problems();
             continue;

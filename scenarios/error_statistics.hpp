@@ -16,6 +16,7 @@ struct Comparison {
     std::string note;        // what was assumed where the row is silent
     double expected_low = 0.0;   // of measured / predicted, as the answer itself says; both 0: it says nothing
     double expected_high = 0.0;
+    std::string kind = {};       // of what was predicted, where its table holds several
     [[nodiscard]] double error() const { return predicted / measured - 1.0; }
     [[nodiscard]] bool has_interval() const { return expected_high > 0.0; }
     [[nodiscard]] bool is_inside() const {

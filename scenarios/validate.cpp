@@ -25,7 +25,7 @@ RowTask prepare_training_row(const Json& row, const std::string& id, CatalogCach
         if (!step) return {name, {}, step.problems().front().problem};
         const std::string& row_id = one.id.empty() ? id : one.id;
         RowOutcome outcome{name, {{row_id, name, "step_time_s", one.measured_step_s, step->seconds, one.note,
-                                 step->expected.low, step->expected.high}}, {}};
+                                 step->expected.low, step->expected.high, step->expected.kind}}, {}};
         if (peak_bytes > 0.0 && one.variants.size() == 1) {
             outcome.comparisons.push_back(
                 {row_id, name, "peak_bytes", peak_bytes, predicted_peak_bytes(one.variants.front()), one.note});
@@ -191,6 +191,7 @@ std::string validation_json(const ValidationReport& report) {
         if (!json["by_source"].contains(source)) json["by_source"][source] = statistics_json({});
         json["by_source"][source]["rows"] = rows;
     }
+    json["by_kind"] = grouped_json(report.results, [](const Comparison& one) { return one.kind; });
     json["by_metric"] = grouped_json(report.results, [](const Comparison& one) { return one.metric; });
     json["fits"] = report.fits;
     json["results"] = Json::array();

@@ -13,6 +13,7 @@ struct ExpectedError {
     double low = 1.0;
     double high = 1.0;
     std::string basis;   // which kind, on how many rows
+    std::string kind;    // "dense decoders", ..
 };
 
 /// Quantiles (5 and 95 %) of measured / predicted by kind; on a device that no published training was compared with, an

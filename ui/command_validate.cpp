@@ -56,6 +56,17 @@ std::string error_tables(const ValidationReport& report) {
     return text + statistics_line("\nall", report.rows, report.results);
 }
 
+/// One line for each kind of what was predicted; nothing where no table tells kinds apart.
+std::string kind_table(const std::vector<Comparison>& results) {
+    std::map<std::string, std::vector<Comparison>> kinds;
+    for (const Comparison& one : results) {
+        if (!one.kind.empty()) kinds[one.kind].push_back(one);
+    }
+    std::string text = kinds.empty() ? "" : "\n";
+    for (const auto& [kind, members] : kinds) text += statistics_line(kind, members.size(), members);
+    return text;
+}
+
 /// A measured value with the unit that its metric's name ends in.
 std::string with_unit(double value, const std::string& metric) {
     if (metric == "peak_bytes") return fmt::format("{:.2f} GB", value / 1e9);
@@ -83,6 +94,7 @@ std::string validation_text(const ValidationReport& report) {
     std::string text = fmt::format("{} of {} rows predicted; errors of predicted / measured - 1 in %\n",
                                    report.predicted, report.rows);
     text += error_tables(report);
+    text += kind_table(report.results);
     if (const Coverage covered = coverage(report.results); covered.stated > 0) {
         text += fmt::format("\n{:.0f} % of {} measurements lie inside the 90 % interval that their prediction states\n",
                             100.0 * static_cast<double>(covered.inside) / static_cast<double>(covered.stated),
