@@ -96,6 +96,23 @@ Normal normal_equations(const UnitProblem& problem, const Point& point) {
     return {jacobian.transpose() * weighted, weighted.transpose() * values};
 }
 
+// The step of the damped system. A coordinate that stands at a bound and would leave it stays, and the others' step is
+// found without it: projecting it back afterwards would spoil their direction.
+Eigen::VectorXd damped_step(const Normal& normal, const std::vector<double>& unit, double damping) {
+    Eigen::MatrixXd system = normal.curvature;
+    system.diagonal() += damping * (normal.curvature.diagonal().array() + 1e-9).matrix();
+    Eigen::VectorXd downhill = -normal.gradient;
+    for (Eigen::Index i = 0; i < downhill.size(); ++i) {
+        const double at = unit[static_cast<std::size_t>(i)];
+        if (!((at <= 0.0 && downhill(i) < 0.0) || (at >= 1.0 && downhill(i) > 0.0))) continue;
+        system.row(i).setZero();
+        system.col(i).setZero();
+        system(i, i) = 1.0;
+        downhill(i) = 0.0;
+    }
+    return system.ldlt().solve(downhill);
+}
+
 Point descend(const UnitProblem& problem, Point point, int iterations) {
     double damping = 1e-2;
     for (int iteration = 0; iteration < iterations; ++iteration) {
@@ -103,9 +120,7 @@ Point descend(const UnitProblem& problem, Point point, int iterations) {
         const double before = point.cost;
         bool moved = false;
         while (!moved && damping < 1e6) {
-            Eigen::MatrixXd system = normal.curvature;
-            system.diagonal() += damping * (normal.curvature.diagonal().array() + 1e-9).matrix();
-            const Eigen::VectorXd step = system.ldlt().solve(-normal.gradient);
+            const Eigen::VectorXd step = damped_step(normal, point.unit, damping);
             std::vector<double> unit = point.unit;
             for (std::size_t i = 0; i < unit.size(); ++i) {
                 unit[i] = std::clamp(unit[i] + step(static_cast<Eigen::Index>(i)), 0.0, 1.0);

@@ -27,7 +27,7 @@ struct TrainingFit {
 };
 
 /// Levenberg-Marquardt on ln(predicted / measured), soft-L1 beyond 3 % and capped at 0.6, each row weighted by
-/// 1 / sqrt(rows of its source), with a weak pull towards where constants began. Constants of devices and frameworks
+/// 1 / sqrt(rows of its source), with a weak pull towards neutral values. Constants of devices and frameworks
 /// that have no row stay. `only`: owners (or OWNER.CONSTANT) that may change; empty: all of them. `progress` hears of
 /// each stage. Deterministic.
 using TrainingProgress = std::function<void(const std::string&)>;

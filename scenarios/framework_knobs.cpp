@@ -10,13 +10,13 @@ using Framework = FrameworkProfile;
 
 // Neutral host times: about 30 launches forward and 45 backward in a fused eager layer.
 constexpr std::array<FrameworkKnob, 21> knobs{{
-    {"streaming_efficiency", 0.4, 0.95, 0.7,
+    {"streaming_efficiency", 0.55, 0.95, 0.7,
      [](const Framework& f) { return f.streaming_efficiency; },
      [](Framework& f, double v) { f.streaming_efficiency = v; }},
-    {"matrix_slowdown", 0.8, 1.5, 1.0,
+    {"matrix_slowdown", 0.95, 1.5, 1.0,
      [](const Framework& f) { return f.matrix_slowdown; },
      [](Framework& f, double v) { f.matrix_slowdown = v; }},
-    {"attention_slowdown", 0.6, 1.6, 1.0,
+    {"attention_slowdown", 0.8, 1.6, 1.0,
      [](const Framework& f) { return f.attention_slowdown; },
      [](Framework& f, double v) { f.attention_slowdown = v; }},
     {"host_forward", 0.0, 3e-3, 0.3e-3,

@@ -18,10 +18,12 @@ namespace {
 
 constexpr double error_cap = 0.6;         // of one row's |ln(predicted / measured)|: outliers do not steer
 constexpr double soft_error = 0.03;       // errors beyond this count linearly
-constexpr double prior_pull = 0.003;       // per e-fold of a constant, of a typical row's weight
+constexpr double device_pull = 0.02;       // per e-fold of a device's constant, of a typical row's weight
+constexpr double framework_pull = 0.006;   // the same of a framework's: they differ more
 constexpr std::size_t rows_per_constant = 20;  // fewer rows cannot tell a framework's constants apart
 constexpr double soft_row_weight = 0.25;  // rows of which something had to be guessed
-constexpr int iterations_max = 20;
+constexpr int iterations_max = 40;
+constexpr int iterations_left_out = 8;    // seven fits instead of one: an answer in minutes
 constexpr double slowdown_neutral = 1.15;  // of a device in training against its isolated kernels
 // Biases, dropouts, casts and transposes as kernels of their own double what a layer launches.
 constexpr double unfused_launches = 2.0;
@@ -29,6 +31,11 @@ constexpr std::string_view slowdown_name = "training_slowdown.";
 constexpr std::string_view convolution_name = "convolution_slowdown.";
 
 bool is_of_device(std::string_view knob) { return knob.starts_with(slowdown_name) || knob.starts_with(convolution_name); }
+
+double neutral_of(const FrameworkKnob& knob, const FrameworkProfile& framework) {
+    const bool of_launches = knob.name == "host_forward" || knob.name == "host_backward";
+    return knob.neutral * (of_launches && !framework.fused_kernels ? unfused_launches : 1.0);
+}
 
 /// Whether a constant of mixtures acts on a row.
 bool acts_on_experts(std::string_view knob, const PreparedTraining& row) {
@@ -88,7 +95,7 @@ TrainingFitter::TrainingFitter(std::vector<PreparedTraining> rows, FitScope scop
 }
 
 TrainingFit TrainingFitter::fit() {
-    if (!left_out_.empty()) begin_neutral();
+    begin_neutral();
     predict_all();
     TrainingFit result;
     result.before = error_statistics(comparisons(false));
@@ -139,7 +146,7 @@ void TrainingFitter::descend() {
     };
     FitOptions options;
     options.starts = 1;
-    options.iterations = iterations_max;
+    options.iterations = left_out_.empty() ? iterations_max : iterations_left_out;
     options.soft = soft_error;
     options.search_coordinates = false;
     Rng unused(1);  // one start, which is where the constants stand
@@ -180,7 +187,8 @@ void TrainingFitter::write_residuals(std::vector<double>& residuals) const {
         if (!knob.told) continue;
         const double value = knob.constant.value;
         const double away = knob.began > 0.0 && value > 0.0 ? std::log(value / knob.began) : 0.0;
-        residuals.push_back(prior_pull * weight_of(knob) * rows * away);
+        const double pull = is_of_device(knob.constant.name) ? device_pull : framework_pull;
+        residuals.push_back(pull * weight_of(knob) * rows * away);
     }
 }
 
@@ -217,8 +225,13 @@ void TrainingFitter::make_device_knobs() {
         // Head and router stay 16 bit in 8- and 4-bit trainings.
         const std::vector<std::size_t>& affected = type == DataType::bf16 ? by_device[device] : members;
         Knob knob;
-        knob.constant = {device, std::string(slowdown_name) + std::string(name_of(type)), value, 0.7, 2.2, affected.size()};
-        knob.began = value;
+        // Isolated kernels bound 16-bit products from below; 8- and 4-bit tables hold a quantise kernel that trainings fuse.
+        // Without measured kernels it is the share of the peak that is fitted.
+        const double least = calibration.gemm.empty() ? 0.7 : element_bytes(type) >= 2.0 ? 1.0 : 0.85;
+        const double most = calibration.gemm.empty() ? 2.2 : 1.6;
+        const double start = std::clamp(value, least, most);
+        knob.constant = {device, std::string(slowdown_name) + std::string(name_of(type)), start, least, most, affected.size()};
+        knob.began = slowdown_neutral;
         knob.told = counting(members) > 0;
         knob.acts_on = affected;
         knob.apply = [this, name = device, kind = type](double v) { set_slowdown(name, kind, v); };
@@ -240,8 +253,9 @@ void TrainingFitter::make_framework_knobs() {
             if (knob.acts_on.empty()) continue;
             knob.told = counting(knob.acts_on) >= rows_per_constant;
             if (!knob.told && left_out_.empty()) continue;
-            knob.constant = {name, std::string(one.name), value, one.min, one.max, knob.acts_on.size()};
-            knob.began = value;
+            knob.constant = {name, std::string(one.name), std::clamp(value, one.min, one.max), one.min, one.max,
+                             knob.acts_on.size()};
+            knob.began = neutral_of(one, rows_[members.front()].variants.front().framework);
             knob.apply = [this, rows = members, &one](double v) {
                 for (const std::size_t row : rows) {
                     for (TrainingRun& run : rows_[row].variants) one.set(run.framework, v);
@@ -252,20 +266,12 @@ void TrainingFitter::make_framework_knobs() {
     }
 }
 
-// Nothing that was fitted with the source that is left out may remain.
+// Every fit starts from the same values, whatever the files hold: nothing fitted before remains in it.
 void TrainingFitter::begin_neutral() {
     for (Knob& knob : knobs_) {
-        double neutral = slowdown_neutral;
-        for (const FrameworkKnob& one : framework_knobs()) {
-            if (one.name != knob.constant.name) continue;
-            neutral = one.neutral;
-            const TrainingRun& run = rows_[knob.acts_on.front()].variants.front();
-            if (one.name.starts_with("host_f") || one.name.starts_with("host_b")) {
-                neutral *= run.framework.fused_kernels ? 1.0 : unfused_launches;
-            }
-        }
-        knob.constant.value = knob.began = neutral;
-        knob.apply(neutral);
+        if (!only_.empty()) continue;  // a few constants are moved among fitted ones: from where they stand
+        knob.constant.value = std::clamp(knob.began, knob.constant.min, knob.constant.max);
+        knob.apply(knob.constant.value);
     }
 }
 
