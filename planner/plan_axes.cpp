@@ -19,18 +19,18 @@ constexpr std::array<PlanAxisInfo, plan_axis_count> axis_table{{
     {PlanAxis::expert_tensor, "workload.parallelism.expert_tensor", "powers of two up to a scale-up domain"},
     {PlanAxis::schedule, "workload.parallelism.schedule", "1f1b, 1f1b-interleaved, zb-h1"},
     {PlanAxis::virtual_stages, "workload.parallelism.virtual_stages", "divisors of the layers up to 16"},
-    {PlanAxis::zero, "workload.parallelism.zero", "0 to 3"},
     {PlanAxis::fsdp, "workload.parallelism.fsdp", "with and without"},
-    {PlanAxis::shard, "workload.parallelism.shard", "all replicas, or as many as a node has devices"},
     {PlanAxis::micro_batch, "workload.micro_batch", "powers of two up to 16"},
     {PlanAxis::global_batch, "workload.global_batch", "the scenario's own"},
     {PlanAxis::recompute, "workload.recompute", "none, selective, full, block"},
     {PlanAxis::recompute_layers, "workload.recompute_layers", "with block: 1 to 16, fewer as it gets coarser"},
     {PlanAxis::overlap_tensor, "workload.overlap.tensor", "as the framework does"},
+    {PlanAxis::overlap_experts, "workload.overlap.experts", "with and without, of mixtures"},
+    {PlanAxis::zero, "workload.parallelism.zero", "0 to 3"},
+    {PlanAxis::shard, "workload.parallelism.shard", "all replicas, or as many as a node has devices"},
     {PlanAxis::overlap_gradients, "workload.overlap.gradients", "as the framework does"},
     {PlanAxis::overlap_parameters, "workload.overlap.parameters", "as the framework does"},
     {PlanAxis::overlap_pipeline, "workload.overlap.pipeline", "as the framework does"},
-    {PlanAxis::overlap_experts, "workload.overlap.experts", "with and without, of mixtures"},
 }};
 
 std::int32_t switch_value(const std::optional<bool>& given) { return given ? (*given ? 1 : 0) : -1; }

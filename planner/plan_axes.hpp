@@ -15,10 +15,11 @@ namespace orrery {
 /// In the order in which a search assigns them: what decides layer prices first, so that neighbours share them.
 enum class PlanAxis : std::uint8_t {
     precision, optimizer, order, tensor, sequence_parallel, context, pipeline, data, expert, expert_tensor, schedule,
-    virtual_stages, zero, fsdp, shard, micro_batch, global_batch, recompute, recompute_layers, overlap_tensor,
-    overlap_gradients, overlap_parameters, overlap_pipeline, overlap_experts
+    virtual_stages, fsdp, micro_batch, global_batch, recompute, recompute_layers, overlap_tensor, overlap_experts, zero,
+    shard, overlap_gradients, overlap_parameters, overlap_pipeline
 };
 inline constexpr std::size_t plan_axis_count = 24;
+inline constexpr PlanAxis last_plan_axis = PlanAxis::overlap_pipeline;
 
 /// A value on each axis: degrees and counts as they are, enumerations by position, switches as -1 (absent), 0, 1,
 /// `data` 0 (whatever is left), `order` by order_code().

@@ -170,7 +170,6 @@ Reason refused_recompute_layers(const SearchBase& base, const TrainingSpec& spec
 
 /// What no axis decides alone: offloading and stages of unequal size that the scenario asks for.
 Reason refused_at_last(const Architecture& a, const TrainingSpec& spec) {
-    if (spec.overlap.experts && a.experts == 0) return Refusal::overlap;
     const Parallelism& plan = spec.parallelism;
     const bool is_uneven = !plan.stage_layers.empty() || plan.first_stage_layers > 0 || plan.last_stage_layers > 0 ||
                            plan.count_embedding || plan.count_head;
@@ -203,20 +202,20 @@ std::optional<Refusal> refusal_after(PlanAxis axis, const SearchBase& base, Trai
         case PlanAxis::expert_tensor: return refused_expert_tensor(a, plan);
         case PlanAxis::schedule: return refused_schedule(base, plan);
         case PlanAxis::virtual_stages: return refused_virtual_stages(base, plan);
-        case PlanAxis::fsdp: return refused_sharding(base, plan);
+        case PlanAxis::zero: return refused_sharding(base, plan);
         case PlanAxis::shard: return refused_shard(base, plan);
         case PlanAxis::global_batch: return refused_batch(spec);
         case PlanAxis::recompute_layers: return refused_recompute_layers(base, spec);
         case PlanAxis::recompute: return refused_recompute(base, spec);
-        case PlanAxis::overlap_experts: return refused_at_last(a, spec);
+        case PlanAxis::overlap_experts: return spec.overlap.experts && a.experts == 0 ? Reason(Refusal::overlap) : std::nullopt;
+        case PlanAxis::overlap_pipeline: return refused_at_last(a, spec);
         case PlanAxis::optimizer:
         case PlanAxis::order:
-        case PlanAxis::zero:
+        case PlanAxis::fsdp:
         case PlanAxis::micro_batch:
         case PlanAxis::overlap_tensor:
         case PlanAxis::overlap_gradients:
-        case PlanAxis::overlap_parameters:
-        case PlanAxis::overlap_pipeline: return std::nullopt;
+        case PlanAxis::overlap_parameters: return std::nullopt;
     }
     return std::nullopt;
 }

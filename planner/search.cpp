@@ -107,22 +107,24 @@ void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchO
     SearchResult& counts = partial.counts;
     AxisWalk walk(base, unit.base, counts);
     PlanPoint point = unit.point;
-    TrainingRun run = base.run;
-    run.spec = unit.spec;
+    PlanEvaluator evaluator(base);
     const Bytes capacity = base.cluster.device.memory_capacity * options.limits.memory_share;
     auto leaf = [&](std::uint64_t index, const PlanPoint& leaf_point, const TrainingSpec& spec) {
-        run.framework = spec.parallelism.fsdp ? base.sharded_framework : base.run.framework;
-        run.spec = spec;
-        const FoundPlan plan{index, unit.base, leaf_point, evaluate_plan(base.cluster, run)};
+        const auto estimated = evaluator.evaluate(spec, capacity);
+        if (!estimated) {
+            walk.refuse(Refusal::unsupported, 1, index, leaf_point, last_plan_axis);
+            return;
+        }
+        const FoundPlan plan{index, unit.base, leaf_point, *estimated};
         ++counts.estimated;
         if (plan.estimate.memory > capacity) {
-            walk.refuse(Refusal::memory, 1, index, leaf_point, PlanAxis::overlap_experts);
+            walk.refuse(Refusal::memory, 1, index, leaf_point, last_plan_axis);
             if (!counts.closest || plan.estimate.memory < counts.closest->estimate.memory) counts.closest = plan;
             return;
         }
         const PlanFigures figures = figures_of(base, plan);
         if (options.limits.power_max > Watts{} && figures.power > options.limits.power_max) {
-            walk.refuse(Refusal::power, 1, index, leaf_point, PlanAxis::overlap_experts);
+            walk.refuse(Refusal::power, 1, index, leaf_point, last_plan_axis);
             return;
         }
         ++counts.feasible;

@@ -112,7 +112,7 @@ const FoundPlan* nearest_plan(const RefusedExample& example, const SearchResult&
 /// "tensor 3; nearest that goes: tensor 4, pipeline 8".
 std::string example_text(const RefusedExample& example, const SearchResult& result) {
     const std::string value = axis_text(example.last, at(example.point, example.last));
-    const bool is_whole = example.last == PlanAxis::overlap_experts;
+    const bool is_whole = example.last == last_plan_axis;
     std::string text = is_whole ? "" : "such as " + last_part(std::string(plan_axes()[static_cast<std::size_t>(example.last)].path)) + " " + value;
     const FoundPlan* nearest = nearest_plan(example, result);
     if (nearest == nullptr) return text;

@@ -217,3 +217,45 @@ TEST_CASE("other keys of a scenario vary too, and their plans compare per sequen
     CHECK(small.best.size() == 1);
     CHECK(small.refused[static_cast<std::size_t>(Refusal::power)] == 1);
 }
+
+TEST_CASE("estimates of a search are those of single runs", "[planner][search]") {
+    // Method: random plans of the automatic spaces of a dense model, a hybrid and a mixture, in the order of the space,
+    // so that what plans share is used again; each against run_training() in closed form.
+    for (const char* model : {"llama2-7b", "mixtral-8x7b", "gemma2-9b"}) {
+        const SearchFile file(R"({"over": "auto"})", R"("workload": {"kind": "training", "model": ")" + std::string(model) +
+                                                         R"(", "sequence": 4096, "global_batch": 512},)");
+        const LoadedSearch search = file.load();
+        const SearchBase& base = search.space.bases.front();
+        Rng rng(11);
+        int compared = 0;
+        for (int i = 0; i < 40000 && compared < 120; ++i) {
+            PlanPoint point{};
+            TrainingSpec spec = base.run.spec;
+            bool goes = true;
+            for (const PlanAxisInfo& one : plan_axes()) {
+                const auto& values = base.values[static_cast<std::size_t>(one.axis)];
+                at(point, one.axis) = values[static_cast<std::size_t>(rng.below(values.size()))];
+                apply_axis(one.axis, at(point, one.axis), spec);
+                goes = goes && !refusal_after(one.axis, base, spec, at(point, one.axis));
+                if (!goes) break;
+            }
+            if (!goes) continue;
+            PlanEvaluator evaluator(base);
+            TrainingSpec neighbour = spec;   // leaves its graph and prices behind
+            neighbour.parallelism.zero = neighbour.parallelism.zero != 0 ? 0 : spec.parallelism.fsdp ? 2 : 1;
+            neighbour.parallelism.shard = 0;
+            (void)evaluator.evaluate(neighbour, Bytes::from_si(1e18));
+            const auto estimated = evaluator.evaluate(spec, Bytes::from_si(1e18));
+            REQUIRE(estimated.has_value());
+            const auto answer = answer_at(base, point);
+            REQUIRE(answer.has_value());
+            const bool is_split = spec.parallelism.splits_backward();
+            INFO(model << " at point " << i);
+            CHECK(estimated->step.si() == Approx(answer->outcome.step.si()).epsilon(is_split ? 0.03 : 1e-9));
+            CHECK(estimated->memory.si() == Approx(answer->memory.total().si()).epsilon(1e-12));
+            CHECK(estimated->busy == Approx(answer->compute_utilization).epsilon(is_split ? 0.03 : 1e-9));
+            ++compared;
+        }
+        CHECK(compared >= 30);
+    }
+}
