@@ -44,12 +44,6 @@ bool take_training_kind(Json& values, Problems& problems) {
     return true;
 }
 
-/// Ranges for a search mean nothing to a single run.
-void refuse_search(Json& values, Problems& problems) {
-    if (values.erase("search") == 0) return;
-    problems.push_back({"/search", "is not in this version", "remove it, or use \"orrery sweep --over PATH=V1,V2\""});
-}
-
 bool has_key(const Json& values, std::initializer_list<const char*> path) {
     const Json* at = &values;
     for (const char* step : path) {
@@ -63,15 +57,15 @@ bool has_key(const Json& values, std::initializer_list<const char*> path) {
 
 }  // namespace
 
-Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings) {
+Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings, PlanChecks checks) {
     const Result<Overlay> overlay = read_overlay(file, settings);
     if (!overlay) return overlay.problems();
     Json values = overlay->values;
     Problems problems;
     Scenario scenario;
-    refuse_search(values, problems);
+    values.erase("search");  // ranges for `plan`; a single run takes the values beside them
     const GivenKeys given{has_key(values, {"workload", "parallelism", "data"}),
-                          has_key(values, {"workload", "sequence"})};
+                          has_key(values, {"workload", "sequence"}), checks == PlanChecks::whole};
     const bool is_training = take_training_kind(values, problems);
     scenario.framework_settings = take_framework_settings(values);
     if (!is_training) values["workload"] = Json::object();

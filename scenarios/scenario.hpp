@@ -64,8 +64,13 @@ struct Setting {
     std::string value;
 };
 
-/// Reads, overlays `extends` and settings, validates: all problems at once, with file, JSON pointer and remedy.
-Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings);
+/// Whether the plan itself (degrees, batches) must go together: a search looks for one that does.
+enum class PlanChecks : std::uint8_t { whole, left_to_search };
+
+/// Reads, overlays `extends` and settings, validates: all problems at once, with file, JSON pointer and remedy. A
+/// `search` block is another reader's (scenarios/search_block.hpp).
+Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings,
+                               PlanChecks checks = PlanChecks::whole);
 
 /// Everything a scenario names, looked up: what sim needs to run it.
 struct ResolvedScenario {

@@ -167,7 +167,13 @@ void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& proble
         const double devices = static_cast<double>(parts.node->devices) * cluster.nodes;
         check_slow(cluster.faults.slow_devices, "/cluster/faults/slow_devices", devices, problems);
         check_slow(cluster.faults.slow_links, "/cluster/faults/slow_links", devices, problems);
-        check_degrees(scenario.workload.parallelism, given.data, cluster, *parts.node, problems);
+        if (given.plan_checked) {
+            check_degrees(scenario.workload.parallelism, given.data, cluster, *parts.node, problems);
+        }
+    }
+    if (!given.plan_checked) {
+        if (!given.sequence) problems.push_back(missing_sequence());
+        return;
     }
     if (!parts.model || !parts.framework) return;
     for (Problem& one : model_problems(*parts.model, scenario.workload, *parts.framework, given.sequence)) {

@@ -14,6 +14,7 @@ namespace orrery {
 struct GivenKeys {
     bool data = false;
     bool sequence = false;
+    bool plan_checked = true;   // false: degrees and batches are for a search to choose
 };
 void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& problems);
 

@@ -2,6 +2,7 @@
 #include "scenarios/scenario.hpp"
 
 #include "scenarios/keys.hpp"
+#include "scenarios/search_block.hpp"
 
 #include <cmath>
 
@@ -104,6 +105,7 @@ std::string scenario_schema() {
     const Json body = object_schema(root, false);
     for (const auto& item : body.items()) schema[item.key()] = item.value();
     schema["properties"]["$schema"] = {{"type", "string"}, {"description", "Path of this schema, for editors."}};
+    schema["properties"]["search"] = Json::parse(search_schema());
     schema["if"] = {{"required", Json::array({"extends"})}};
     schema["then"] = Json::object();
     schema["else"] = required_schema(root);

@@ -44,17 +44,32 @@ Pricer::Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpe
     }
 }
 
-StepProgram Pricer::price() {
+void Pricer::prepare() {
     program_.parallelism = spec_.parallelism;
     program_.micro_batches = graph_.micro_batches;
     program_.rounds = graph_.rounds;
     dispatcher_ = dispatcher_of(spec_, cluster_.fabric.domain, cluster_.node.devices);
     if (framework_.contention > 0.0) program_.contention = framework_.contention / (1.0 - framework_.contention);
     price_boundary();
-    for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+}
+
+StepProgram Pricer::price(const LayerPrices* known) {
+    prepare();
+    if (known != nullptr) {
+        layers_ = known->layers;
+        program_.exchanges = known->exchanges;
+    } else {
+        for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+    }
     for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
     add_scale_penalty();
     return std::move(program_);
+}
+
+LayerPrices Pricer::price_kinds() {
+    prepare();
+    for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+    return {std::move(layers_), std::move(program_.exchanges)};
 }
 
 std::vector<Seconds> Pricer::price_layers() {
@@ -413,6 +428,16 @@ void Pricer::add_scale_penalty() {
 std::vector<Seconds> layer_times(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                                  const FrameworkProfile& framework) {
     return Pricer(cluster, graph, spec, framework).price_layers();
+}
+
+std::shared_ptr<const LayerPrices> price_kinds(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                                               const FrameworkProfile& framework) {
+    return std::make_shared<const LayerPrices>(Pricer(cluster, graph, spec, framework).price_kinds());
+}
+
+StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                       const FrameworkProfile& framework, const LayerPrices& layers) {
+    return Pricer(cluster, graph, spec, framework).price(&layers);
 }
 
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

@@ -7,6 +7,9 @@
 #include "sim/simulate.hpp"
 #include "sim/step_program.hpp"
 
+#include <memory>
+#include <vector>
+
 namespace orrery {
 
 /// How the groups of an axis lie on scale-up domains of `domain` devices, ranks in the plan's order. The pipeline
@@ -16,6 +19,18 @@ GroupShape shape_along(const Parallelism& parallelism, Axis axis, int domain);
 /// Time of one micro-batch through each kind of layer, forward and backward, exchanges as far as they are seen.
 std::vector<Seconds> layer_times(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                                  const FrameworkProfile& framework);
+
+/// Prices of a graph's kinds of layers, to be used again where only what comes after them differs.
+struct LayerPrices;
+
+/// The layers' prices alone. They hold for every graph with the same kinds under a plan with the same degrees, precision,
+/// micro-batch, recomputation and schedule: batch, sharding of states and overlap of data exchanges may differ.
+std::shared_ptr<const LayerPrices> price_kinds(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                                               const FrameworkProfile& framework);
+
+/// price_step() with prices of layers that are there already.
+StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                       const FrameworkProfile& framework, const LayerPrices& layers);
 
 /// Prices `graph` on `cluster` as `framework` would run it. Pure.
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

@@ -34,6 +34,12 @@ struct PricedLayer {
     std::vector<Instruction> joined_backward;
 };
 
+/// Layers with the exchanges that their instructions point to.
+struct LayerPrices {
+    std::vector<PricedLayer> layers;
+    std::vector<Exchange> exchanges;
+};
+
 /// Which of a layer's codes.
 using LayerCode = std::vector<Instruction> PricedLayer::*;
 
@@ -44,10 +50,12 @@ Holding trained_part(double parameters, double experts, double frozen, double fr
 class Pricer {
   public:
     Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework);
-    StepProgram price();
+    StepProgram price(const LayerPrices* known = nullptr);
+    LayerPrices price_kinds();
     std::vector<Seconds> price_layers();
 
   private:
+    void prepare();
     const Cluster& cluster_;
     const StepGraph& graph_;
     const TrainingSpec& spec_;

@@ -25,25 +25,10 @@ Watts rated_node_power(const Cluster& cluster) {
     return cluster.device.power_limit * (cluster.node.devices * node_over_devices);
 }
 
-// Share of the step in which kernels of the model run, mean over stages.
-double busy_share(const StepProgram& program, Seconds step) {
-    Seconds busy{};
-    for (const StageProgram& stage : program.stages) {
-        for (const PassProgram& pass : stage.passes) {
-            const Block& block = program.blocks[static_cast<std::size_t>(pass.block)];
-            for (const Instruction& one : block.code) {
-                if (one.op == Op::compute && one.part == TimePart::compute) busy += one.duration;
-            }
-        }
-    }
-    return std::min(1.0, busy / (step * static_cast<double>(program.stages.size())));
-}
-
 void add_economics(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run, const StepProgram& program) {
     const Seconds step = answer.outcome.step;
     answer.compute_utilization = busy_share(program, step);
-    const double share = power_share_idle + power_share_busy * answer.compute_utilization;
-    answer.power_average = rated_node_power(cluster) * (share * answer.devices / cluster.node.devices);
+    answer.power_average = job_power(cluster, answer.devices, answer.compute_utilization);
     answer.energy_per_step = answer.power_average * step * run.economics.pue;
     const double device_hours = answer.devices * (step / 1.0_hours);
     answer.cost_per_step = run.economics.device_hour * device_hours;
@@ -98,6 +83,24 @@ void add_host_memory(TrainingAnswer& answer, const Node& node) {
 }
 
 }  // namespace
+
+Watts job_power(const Cluster& cluster, int devices, double busy) {
+    const double share = power_share_idle + power_share_busy * busy;
+    return rated_node_power(cluster) * (share * devices / cluster.node.devices);
+}
+
+double busy_share(const StepProgram& program, Seconds step) {
+    Seconds busy{};
+    for (const StageProgram& stage : program.stages) {
+        for (const PassProgram& pass : stage.passes) {
+            const Block& block = program.blocks[static_cast<std::size_t>(pass.block)];
+            for (const Instruction& one : block.code) {
+                if (one.op == Op::compute && one.part == TimePart::compute) busy += one.duration;
+            }
+        }
+    }
+    return std::min(1.0, busy / (step * static_cast<double>(program.stages.size())));
+}
 
 Result<StepGraph> training_graph(const TrainingRun& run) {
     if (!run.family) return build_step_graph(run.architecture, run.spec, run.framework);

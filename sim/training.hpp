@@ -67,6 +67,12 @@ Result<StepGraph> training_graph(const TrainingRun& run);
 /// Memory of the fullest rank; `graph` is that of the run.
 MemoryBreakdown training_memory(const TrainingRun& run, const StepGraph& graph);
 
+/// Average power of a job on `devices`, without PUE, by the share of the step in which kernels of the model run.
+Watts job_power(const Cluster& cluster, int devices, double busy);
+
+/// Share of a step in which kernels of the model run, mean over stages.
+double busy_share(const StepProgram& program, Seconds step);
+
 Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
                                     const SimulateOptions& options);
 

@@ -47,6 +47,8 @@ const std::vector<Door> doors{
     {"CLI/", {"ui/main.cpp"}},
     {"boost/", {"network/"}},
     {"Eigen/", {"hardware/", "kernels/"}},
+    {"oneapi/", {"kernels/reference/"}},
+    {"omp.h", {"kernels/reference/"}},
     {"fmt/", {"scenarios/", "ui/", "tests/", "bench/"}},
     {"catch2/", {"tests/"}},
 };

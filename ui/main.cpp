@@ -7,6 +7,7 @@
 #include "ui/command_compare.hpp"
 #include "ui/command_import.hpp"
 #include "ui/command_list.hpp"
+#include "ui/command_plan.hpp"
 #include "ui/command_run.hpp"
 #include "ui/command_schema.hpp"
 #include "ui/command_sweep.hpp"
@@ -89,6 +90,19 @@ Action declare_sweep(CLI::App& app) {
     declare_fidelity(app, options->input);
     declare_json(app, options->json);
     return [options] { return command_sweep(*options); };
+}
+
+Action declare_plan(CLI::App& app) {
+    auto options = std::make_shared<PlanOptions>();
+    declare_scenario(app, options->input);
+    declare_settings(app, options->input);
+    app.add_option("--objective", options->objective, "time, cost, energy, memory or pareto")->type_name("WHAT");
+    app.add_option("--top", options->top, "How many plans to keep")->type_name("K")->check(CLI::Range(1, 10000));
+    app.add_option("--workers", options->workers, "Threads; as many as there are processors")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024));
+    declare_json(app, options->json);
+    return [options] { return command_plan(*options); };
 }
 
 Action declare_compare(CLI::App& app) {
@@ -190,6 +204,8 @@ constexpr auto commands = std::to_array<Command>({
      "orrery sweep scenarios/llama3.1-405b-16k-h100.json --over workload.recompute_layers=2,3,4 "
      "--over 'cluster.fabric.bandwidth=200 Gb/s,400 Gb/s'",
      declare_sweep},
+    {"plan", "search designs: the best plans of a scenario's search block, and why the others are refused",
+     "orrery plan scenarios/plan-gpt3-13b-8-a100.json --objective cost", declare_plan},
     {"compare", "two scenarios or results side by side, with what changed and why",
      "orrery compare scenarios/llama3.1-405b-16k-h100.json scenarios/llama3.1-405b-16k-h100.json --set workload.recompute_layers=4",
      declare_compare},

@@ -188,9 +188,6 @@ TEST_CASE("kinds of workload that are not in this version say so", "[scenarios][
           Lines{"--set workload.kind: is \"trainng\", which is no kind of workload; did you mean \"training\"?"});
     CHECK(folder.problems(small_scenario, {{"workload.kind", "null"}}) ==
           Lines{"--set workload.kind: is missing; write \"kind\": \"training\""});
-    CHECK(
-        folder.problems(R"({"search": {}, "cluster": {"node": "dgx-a100", "nodes": 1}, "workload": {"kind": "jobs"}})")
-            .front() == "s.json:/search: is not in this version; remove it, or use \"orrery sweep --over PATH=V1,V2\"");
 }
 
 TEST_CASE("an overlay merges as RFC 7396 says", "[scenarios][overlay]") {

@@ -1,0 +1,87 @@
+// Aligned arrays of random numbers, in several copies, for reference kernels.
+#pragma once
+
+#include "hardware/rng.hpp"
+#include "kernels/reference/operators.hpp"
+
+#include <bit>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+namespace orrery {
+
+
+/// Rounds to nearest even, as hardware does (Intel, "BFLOAT16 - Hardware Numerics Definition", 2018).
+inline std::uint16_t to_bf16(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+inline float from_bf16(std::uint16_t value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16); }
+
+/// Asks for large pages, so that page walks do not decide a timing.
+void* aligned_memory(std::size_t bytes);
+
+/// `copies` arrays of `count` values, each on its own pages.
+template <class T>
+class Copies {
+  public:
+    Copies(int copies, Index extent) : count_(extent) {
+        for (int i = 0; i < copies; ++i) {
+            arrays_.emplace_back(static_cast<T*>(aligned_memory(static_cast<std::size_t>(extent) * sizeof(T))), &std::free);
+            for (Index j = 0; j < extent; ++j) arrays_.back().get()[j] = T{};
+        }
+    }
+    T* operator[](int copy) const { return arrays_[static_cast<std::size_t>(copy)].get(); }
+    [[nodiscard]] Index extent() const { return count_; }
+    [[nodiscard]] std::span<T> values(int copy = 0) const { return {(*this)[copy], static_cast<std::size_t>(count_)}; }
+    [[nodiscard]] int copies() const { return static_cast<int>(arrays_.size()); }
+
+  private:
+    Index count_;
+    std::vector<std::unique_ptr<T, decltype(&std::free)>> arrays_;
+};
+
+template <class T>
+using Shared = std::shared_ptr<Copies<T>>;
+
+template <class T>
+Shared<T> zeros(int copies, Index extent) {
+    return std::make_shared<Copies<T>>(copies, extent);
+}
+
+/// Uniform on [-scale, scale): random data, since zeros run faster than they should.
+inline Shared<float> random_floats(int copies, Index extent, Rng& rng, float scale = 1.0F) {
+    auto result = zeros<float>(copies, extent);
+    for (int i = 0; i < copies; ++i) {
+        for (float& value : result->values(i)) {
+            value = scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F);
+        }
+    }
+    return result;
+}
+
+inline Shared<std::uint16_t> random_bf16(int copies, Index extent, Rng& rng, float scale = 1.0F) {
+    auto result = zeros<std::uint16_t>(copies, extent);
+    for (int i = 0; i < copies; ++i) {
+        for (std::uint16_t& value : result->values(i)) {
+            value = to_bf16(scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F));
+        }
+    }
+    return result;
+}
+
+inline Shared<std::int32_t> random_indices(int copies, Index extent, Index bound, Rng& rng) {
+    auto result = zeros<std::int32_t>(copies, extent);
+    for (int i = 0; i < copies; ++i) {
+        for (std::int32_t& value : result->values(i)) {
+            value = static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(bound)));
+        }
+    }
+    return result;
+}
+
+}  // namespace orrery

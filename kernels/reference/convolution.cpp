@@ -1,0 +1,132 @@
+// Two-dimensional convolution by oneDNN with "same" padding.
+#include "kernels/reference/buffer.hpp"
+#include "kernels/reference/entries.hpp"
+#include "kernels/reference/onednn.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+struct BoundConvolution {
+    OneDnn library;
+    dnnl::convolution_forward primitive;
+    dnnl::memory x, w, y, y_plain, scratch;
+
+    void run() const {
+        if (!primitive) return;
+        library.run(primitive, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}, {DNNL_ARG_SCRATCHPAD, scratch}});
+    }
+    // The result row by row of pixels, for the judge.
+    void read_back() const {
+        if (primitive) library.run(dnnl::reorder(y, y_plain), {{DNNL_ARG_FROM, y}, {DNNL_ARG_TO, y_plain}});
+    }
+};
+
+using ConvTag = dnnl::memory::format_tag;
+using ConvForm = dnnl::memory::data_type;
+
+// Values in the library's own form and layout.
+dnnl::memory moved(const OneDnn& library, const dnnl::memory& plain, const dnnl::memory::desc& wanted) {
+    dnnl::memory result(wanted, library.engine);
+    library.run(dnnl::reorder(plain, result), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, result}});
+    return result;
+}
+
+BoundConvolution bind_convolution(const Convolution& work, const float* x, const float* w, float* y) {
+    BoundConvolution bound;
+    if (work.batch * work.channels * work.filters * work.height * work.width == 0) return bound;
+    const ConvForm form = work.type == DataType::bf16 ? ConvForm::bf16 : ConvForm::f32;
+    const auto side = [&](Index size) { return (size + work.stride - 1) / work.stride; };
+    const Index out_height = side(work.height);
+    const Index out_width = side(work.width);
+    const auto padding = [&](Index size, Index out) { return std::max<Index>((out - 1) * work.stride + work.kernel_height - size, 0); };
+    const Index pad_rows = padding(work.height, out_height);
+    const Index pad_columns = padding(work.width, out_width);
+    const dnnl::memory::dims x_dims{work.batch, work.channels, work.height, work.width};
+    const dnnl::memory::dims w_dims{work.filters, work.channels, work.kernel_height, work.kernel_width};
+    const dnnl::memory::dims y_dims{work.batch, work.filters, out_height, out_width};
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const dnnl::convolution_forward::primitive_desc plan(
+        {dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, {x_dims, form, ConvTag::any},
+         {w_dims, form, ConvTag::any}, {y_dims, form, ConvTag::any}, {work.stride, work.stride},
+         {pad_rows / 2, pad_columns / 2}, {pad_rows - pad_rows / 2, pad_columns - pad_columns / 2}},
+        attributes, bound.library.engine);
+    bound.primitive = dnnl::convolution_forward(plan);
+    bound.x = moved(bound.library, bound.library.over({x_dims, ConvForm::f32, ConvTag::nchw}, x), plan.src_desc());
+    bound.w = moved(bound.library, bound.library.over({w_dims, ConvForm::f32, ConvTag::oihw}, w), plan.weights_desc());
+    bound.y = dnnl::memory(plan.dst_desc(), bound.library.engine);
+    bound.y_plain = bound.library.over({y_dims, ConvForm::f32, ConvTag::nchw}, y);
+    bound.scratch = dnnl::memory(plan.scratchpad_desc(), bound.library.engine);
+    return bound;
+}
+
+// One output pixel by the definition.
+double convolved(const Convolution& work, const float* x, const float* w, Index image, Index filter, Index row, Index column) {
+    const auto before = [&](Index size) {
+        const Index out = (size + work.stride - 1) / work.stride;
+        return std::max<Index>((out - 1) * work.stride + work.kernel_height - size, 0) / 2;
+    };
+    double sum = 0.0;
+    for (Index channel = 0; channel < work.channels; ++channel) {
+        for (Index i = 0; i < work.kernel_height; ++i) {
+            for (Index j = 0; j < work.kernel_width; ++j) {
+                const Index in_row = row * work.stride + i - before(work.height);
+                const Index in_column = column * work.stride + j - before(work.width);
+                if (in_row < 0 || in_row >= work.height || in_column < 0 || in_column >= work.width) continue;
+                sum += static_cast<double>(x[((image * work.channels + channel) * work.height + in_row) * work.width + in_column]) *
+                       static_cast<double>(w[((filter * work.channels + channel) * work.kernel_height + i) * work.kernel_width + j]);
+            }
+        }
+    }
+    return sum;
+}
+
+}  // namespace
+
+PreparedKernel prepare_convolution(const KernelCase& c, int copies, Rng& rng) {
+    Convolution work;
+    work.batch = c.sizes[0];
+    work.channels = c.sizes[1];
+    work.height = c.sizes[2];
+    work.width = c.sizes[3];
+    work.filters = c.sizes[4];
+    work.kernel_height = work.kernel_width = c.sizes[5];
+    work.stride = c.sizes[6];
+    work.type = c.type;
+    // Inputs that bf16 holds exactly, so that both number formats have one oracle.
+    const auto x = random_floats(1, work.input_pixels() * work.channels, rng);
+    const auto w = random_floats(1, work.weights(), rng);
+    for (float& value : x->values()) value = from_bf16(to_bf16(value));
+    for (float& value : w->values()) value = from_bf16(to_bf16(value));
+    const auto y = zeros<float>(1, work.output_pixels() * work.filters);
+    auto bound = std::make_shared<std::vector<BoundConvolution>>();
+    for (int i = 0; i < copies; ++i) bound->push_back(bind_convolution(work, (*x)[0], (*w)[0], (*y)[0]));
+    PreparedKernel kernel;
+    kernel.work = work;
+    kernel.flop = flop_of(*kernel.work);
+    kernel.bytes = bytes_of(*kernel.work);
+    kernel.copies = copies;
+    kernel.error_max = c.type == DataType::bf16 ? 1e-2 : 1e-5;
+    kernel.run = [=](int i) { (*bound)[static_cast<std::size_t>(i)].run(); };
+    kernel.check = [=, run = kernel.run] {
+        poison(y->values());
+        run(0);
+        (*bound)[0].read_back();
+        const Index out_width = (work.width + work.stride - 1) / work.stride;
+        const Index out_height = (work.height + work.stride - 1) / work.stride;
+        const Index extent = y->extent();
+        std::vector<float> got;
+        std::vector<double> want;
+        for (Index i = 0; i < extent; i += std::max<Index>(extent / 2000, 1)) {
+            got.push_back((*y)[0][i]);
+            want.push_back(convolved(work, (*x)[0], (*w)[0], i / (work.filters * out_height * out_width),
+                                     i / (out_height * out_width) % work.filters, i / out_width % out_height, i % out_width));
+        }
+        return relative_error(got, want);
+    };
+    return kernel;
+}
+
+}  // namespace orrery

@@ -1,0 +1,50 @@
+// Pins the OpenMP threads and gives them memory on large pages.
+#include "kernels/reference/pinned_team.hpp"
+
+#include "kernels/reference/buffer.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <sys/mman.h>
+
+namespace orrery {
+
+PinnedTeam::PinnedTeam(int threads) {
+    CPU_ZERO(&before_);
+    if (sched_getaffinity(0, sizeof before_, &before_) != 0) {
+        threads_ = omp_get_max_threads();
+        return;
+    }
+    std::vector<int> processors;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(i, &before_)) processors.push_back(i);
+    }
+    const int most = static_cast<int>(processors.size());
+    threads_ = threads > 0 ? std::min(threads, most) : most;
+    omp_set_dynamic(0);
+    omp_set_num_threads(threads_);
+#pragma omp parallel num_threads(threads_)
+    {
+        cpu_set_t mine;
+        CPU_ZERO(&mine);
+        CPU_SET(processors[static_cast<std::size_t>(omp_get_thread_num())], &mine);
+        sched_setaffinity(0, sizeof mine, &mine);
+    }
+}
+
+PinnedTeam::~PinnedTeam() { sched_setaffinity(0, sizeof before_, &before_); }
+
+void* aligned_memory(std::size_t bytes) {
+    constexpr std::size_t large_page = std::size_t{2} << 20;
+    const std::size_t alignment = bytes >= large_page ? large_page : 64;
+    const std::size_t size = std::max<std::size_t>((bytes + alignment - 1) / alignment, 1) * alignment;
+    void* memory = std::aligned_alloc(alignment, size);
+    if (memory == nullptr) throw std::bad_alloc();
+    if (alignment == large_page) madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
+}  // namespace orrery

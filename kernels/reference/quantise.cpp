@@ -1,0 +1,171 @@
+// Quantising to int8 with a scale per row and to int4 in groups, and back, with what the rounding costs.
+#include "kernels/reference/buffer.hpp"
+#include "kernels/reference/entries.hpp"
+#include "kernels/reference/team.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace orrery {
+namespace {
+
+constexpr Index int4_group = 32;   // values that share a scale (GGUF Q4_0; llama.cpp)
+constexpr Index quantise_grain = 8;
+
+ORRERY_CLONES float largest_size(const float* x, Index extent) {
+    float top = 0.0F;
+    for (Index i = 0; i < extent; ++i) top = std::abs(x[i]) > top ? std::abs(x[i]) : top;
+    return top;
+}
+
+ORRERY_CLONES void round_int8(const float* x, std::int8_t* q, float inverse, Index extent) {
+    for (Index i = 0; i < extent; ++i) q[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)));
+}
+
+ORRERY_CLONES void widen_int8(const std::int8_t* q, float* y, float scale, Index extent) {
+    for (Index i = 0; i < extent; ++i) y[i] = scale * static_cast<float>(q[i]);
+}
+
+// Value i of a group in the low half of byte i, value i + 16 in the high half; 8 is zero.
+ORRERY_CLONES void round_int4(const float* x, std::uint8_t* q, float* scales, Index groups) {
+    constexpr Index half = int4_group / 2;
+    for (Index g = 0; g < groups; ++g, x += int4_group, q += half) {
+        float top = 0.0F;
+        for (Index i = 0; i < int4_group; ++i) top = std::abs(x[i]) > top ? std::abs(x[i]) : top;
+        scales[g] = top / 7.0F;
+        const float inverse = top > 0.0F ? 7.0F / top : 0.0F;
+        for (Index i = 0; i < half; ++i) {
+            const auto low = static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)) + 8;
+            const auto high = static_cast<std::int32_t>(std::nearbyint(x[i + half] * inverse)) + 8;
+            q[i] = static_cast<std::uint8_t>(low | (high << 4));
+        }
+    }
+}
+
+ORRERY_CLONES void widen_int4(const std::uint8_t* q, float* y, const float* scales, Index groups) {
+    constexpr Index half = int4_group / 2;
+    for (Index g = 0; g < groups; ++g, y += int4_group, q += half) {
+        for (Index i = 0; i < half; ++i) {
+            y[i] = scales[g] * static_cast<float>(static_cast<std::int32_t>(q[i] & 15U) - 8);
+            y[i + half] = scales[g] * static_cast<float>(static_cast<std::int32_t>(q[i] >> 4) - 8);
+        }
+    }
+}
+
+void quantise_int8(const float* x, std::int8_t* q, float* scales, Index rows, Index columns) {
+    deal_out(rows, quantise_grain, [&](Index begin, Index end) {
+        for (Index r = begin; r < end; ++r) {
+            const float top = largest_size(x + r * columns, columns);
+            scales[r] = top / 127.0F;
+            round_int8(x + r * columns, q + r * columns, top > 0.0F ? 127.0F / top : 0.0F, columns);
+        }
+    });
+}
+
+void dequantise_int8(const std::int8_t* q, const float* scales, float* y, Index rows, Index columns) {
+    deal_out(rows, quantise_grain, [&](Index begin, Index end) {
+        for (Index r = begin; r < end; ++r) widen_int8(q + r * columns, y + r * columns, scales[r], columns);
+    });
+}
+
+void quantise_int4(const float* x, std::uint8_t* q, float* scales, Index groups) {
+    deal_out(groups, 256, [&](Index begin, Index end) {
+        round_int4(x + begin * int4_group, q + begin * int4_group / 2, scales + begin, end - begin);
+    });
+}
+
+void dequantise_int4(const std::uint8_t* q, const float* scales, float* y, Index groups) {
+    deal_out(groups, 256, [&](Index begin, Index end) {
+        widen_int4(q + begin * int4_group / 2, y + begin * int4_group, scales + begin, end - begin);
+    });
+}
+
+struct Quantised {
+    Shared<float> x, y, scales;
+    std::shared_ptr<Copies<std::int8_t>> bytes;
+    std::shared_ptr<Copies<std::uint8_t>> nibbles;
+    Index rows, columns;   // of int4: a row is one group
+};
+
+Quantised quantised_data(const KernelCase& c, int copies, Rng& rng, bool nibbles) {
+    Quantised d;
+    d.columns = nibbles ? int4_group : c.sizes[1];
+    d.rows = nibbles ? c.sizes[0] * ((c.sizes[1] + int4_group - 1) / int4_group) : c.sizes[0];   // padded to whole groups
+    const Index extent = d.rows * d.columns;
+    d.x = random_floats(copies, extent, rng);
+    d.y = zeros<float>(copies, extent);
+    d.scales = zeros<float>(copies, d.rows);
+    if (nibbles) d.nibbles = zeros<std::uint8_t>(copies, extent / 2);
+    if (!nibbles) d.bytes = zeros<std::int8_t>(copies, extent);
+    return d;
+}
+
+void quantise_copy(const Quantised& d, int i) {
+    d.bytes ? quantise_int8((*d.x)[i], (*d.bytes)[i], (*d.scales)[i], d.rows, d.columns)
+            : quantise_int4((*d.x)[i], (*d.nibbles)[i], (*d.scales)[i], d.rows);
+}
+
+void dequantise_copy(const Quantised& d, int i) {
+    d.bytes ? dequantise_int8((*d.bytes)[i], (*d.scales)[i], (*d.y)[i], d.rows, d.columns)
+            : dequantise_int4((*d.nibbles)[i], (*d.scales)[i], (*d.y)[i], d.rows);
+}
+
+// What quantising must give, in float64: scale * nearest step.
+std::vector<double> stepped(const Quantised& d) {
+    const double steps = d.bytes ? 127.0 : 7.0;
+    std::vector<double> want;
+    for (Index r = 0; r < d.rows; ++r) {
+        double top = 0.0;
+        for (Index i = 0; i < d.columns; ++i) top = std::max(top, std::abs(static_cast<double>((*d.x)[0][r * d.columns + i])));
+        for (Index i = 0; i < d.columns; ++i) {
+            const auto value = static_cast<double>((*d.x)[0][r * d.columns + i]);
+            want.push_back(top > 0.0 ? std::nearbyint(value * steps / top) * top / steps : 0.0);
+        }
+    }
+    return want;
+}
+
+PreparedKernel quantise_kernel(const KernelCase& c, int copies, Rng& rng, bool nibbles, bool back) {
+    const Quantised d = quantised_data(c, copies, rng, nibbles);
+    for (int i = 0; i < copies; ++i) quantise_copy(d, i);
+    const auto extent = static_cast<double>(d.rows * d.columns);
+    PreparedKernel kernel;
+    kernel.work = Streaming{Bytes::from_si(extent * (nibbles ? 4.5 : 5.0) + 4.0 * static_cast<double>(d.rows)), 1,
+                            Flop::from_si((back ? 1.0 : 3.0) * extent)};
+    kernel.flop = flop_of(*kernel.work);
+    kernel.bytes = bytes_of(*kernel.work);
+    kernel.copies = copies;
+    // A value just between two steps may fall either way: one in ten thousand, each by a step.
+    kernel.error_max = nibbles ? 2e-3 : 2e-4;
+    kernel.run = [=](int i) { back ? dequantise_copy(d, i) : quantise_copy(d, i); };
+    kernel.check = [=] {
+        poison(d.scales->values());
+        poison(d.y->values());
+        quantise_copy(d, 0);
+        dequantise_copy(d, 0);
+        return relative_error(d.y->values(), stepped(d));
+    };
+    kernel.accuracy_loss = [=] {
+        quantise_copy(d, 0);
+        dequantise_copy(d, 0);
+        return relative_error(d.y->values(), std::vector<double>(d.x->values().begin(), d.x->values().end()));
+    };
+    return kernel;
+}
+
+}  // namespace
+
+PreparedKernel prepare_quantise_int8(const KernelCase& c, int copies, Rng& rng) {
+    return quantise_kernel(c, copies, rng, false, false);
+}
+PreparedKernel prepare_dequantise_int8(const KernelCase& c, int copies, Rng& rng) {
+    return quantise_kernel(c, copies, rng, false, true);
+}
+PreparedKernel prepare_quantise_int4(const KernelCase& c, int copies, Rng& rng) {
+    return quantise_kernel(c, copies, rng, true, false);
+}
+PreparedKernel prepare_dequantise_int4(const KernelCase& c, int copies, Rng& rng) {
+    return quantise_kernel(c, copies, rng, true, true);
+}
+
+}  // namespace orrery

@@ -1,0 +1,79 @@
+// A heap of the best and a list of the unbeaten.
+#include "planner/best_plans.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace orrery {
+
+bool BestPlans::is_before(const Scored& a, const Scored& b) {
+    return a.score != b.score ? a.score < b.score : a.plan.index < b.plan.index;
+}
+
+/// At least as good in everything, and better in something or, where all is equal, earlier in the space.
+bool BestPlans::beats(const Scored& a, const Scored& b) {
+    bool is_better = a.plan.index < b.plan.index;
+    bool is_equal = true;
+    for (std::size_t i = 0; i < measures; ++i) {
+        if (a.figures[i] > b.figures[i]) return false;
+        if (a.figures[i] < b.figures[i]) is_equal = false;
+    }
+    return is_equal ? is_better : true;
+}
+
+void BestPlans::offer(const FoundPlan& plan, const PlanFigures& figures) {
+    const Scored one{score_of(objective_, figures), plan,
+                     {score_of(Objective::time, figures), score_of(Objective::cost, figures),
+                      score_of(Objective::energy, figures), figures.memory / figures.capacity,
+                      static_cast<double>(figures.devices)}};
+    keep(one);
+    keep_on_front(one);
+}
+
+void BestPlans::keep(const Scored& one) {
+    if (top_ == 0 || (heap_.size() == top_ && !is_before(one, heap_.front()))) return;
+    heap_.push_back(one);
+    std::push_heap(heap_.begin(), heap_.end(), is_before);
+    if (heap_.size() <= top_) return;
+    std::pop_heap(heap_.begin(), heap_.end(), is_before);
+    heap_.pop_back();
+}
+
+void BestPlans::keep_on_front(const Scored& one) {
+    for (std::size_t i = 0; i < front_.size(); ++i) {
+        if (!beats(front_[i], one)) continue;
+        if (i > 0) std::swap(front_[i], front_[i - 1]);   // what beats one often beats the next
+        return;
+    }
+    std::erase_if(front_, [&](const Scored& other) { return beats(one, other); });
+    front_.push_back(one);
+}
+
+void BestPlans::merge(const BestPlans& other) {
+    for (const Scored& one : other.heap_) keep(one);
+    for (const Scored& one : other.front_) keep_on_front(one);
+}
+
+double BestPlans::threshold() const {
+    return heap_.size() < top_ || heap_.empty() ? std::numeric_limits<double>::infinity() : heap_.front().score;
+}
+
+std::vector<FoundPlan> BestPlans::ranked() const {
+    std::vector<Scored> sorted = heap_;
+    std::sort(sorted.begin(), sorted.end(), is_before);
+    std::vector<FoundPlan> plans;
+    for (const Scored& one : sorted) plans.push_back(one.plan);
+    return plans;
+}
+
+std::vector<FoundPlan> BestPlans::front() const {
+    std::vector<Scored> sorted = front_;
+    std::sort(sorted.begin(), sorted.end(), [](const Scored& a, const Scored& b) {
+        return a.figures[0] != b.figures[0] ? a.figures[0] < b.figures[0] : a.plan.index < b.plan.index;
+    });
+    std::vector<FoundPlan> plans;
+    for (const Scored& one : sorted) plans.push_back(one.plan);
+    return plans;
+}
+
+}  // namespace orrery

@@ -1,0 +1,222 @@
+// The walk: axes set one after the other, whole branches refused at once, the rest shared out to threads as units.
+#include "planner/search.hpp"
+
+#include "planner/best_plans.hpp"
+
+#include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
+#include <tbb/info.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace orrery {
+namespace {
+
+/// Axes up to this one make a unit of work.
+constexpr std::size_t unit_axes = static_cast<std::size_t>(PlanAxis::expert_tensor) + 1;
+
+/// A branch of the space whose first axes are set.
+struct SearchUnit {
+    std::uint32_t base = 0;
+    std::uint64_t index = 0;   // of its first plan
+    PlanPoint point{};
+    TrainingSpec spec;
+};
+
+/// Walks the axes from `begin` to `end`, counts what is refused and hands over what is left.
+class AxisWalk {
+  public:
+    AxisWalk(const SearchBase& base, std::uint32_t base_number, SearchResult& counts)
+        : base_(base), base_number_(base_number), counts_(counts) {
+        std::uint64_t plans = 1;
+        for (std::size_t i = plan_axis_count; i-- > 0;) {
+            below_[i] = plans;
+            plans *= base.values[i].size();
+        }
+    }
+
+    template <class Leaf>
+    void walk(std::size_t axis, std::size_t end, std::uint64_t index, PlanPoint& point, TrainingSpec& spec, Leaf& leaf) {
+        if (axis == end) {
+            leaf(index, point, spec);
+            return;
+        }
+        const auto which = static_cast<PlanAxis>(axis);
+        std::uint64_t here = index;
+        for (const std::int32_t value : base_.values[axis]) {
+            point[axis] = value;
+            apply_axis(which, value, spec);
+            const auto refusal = refusal_after(which, base_, spec, value);
+            if (refusal) {
+                refuse(*refusal, below_[axis], here, point, which);
+            } else {
+                walk(axis + 1, end, here, point, spec, leaf);
+            }
+            here += below_[axis];
+        }
+    }
+
+    void refuse(Refusal reason, std::uint64_t plans, std::uint64_t index, const PlanPoint& point, PlanAxis last) {
+        counts_.refused[static_cast<std::size_t>(reason)] += plans;
+        auto& example = counts_.examples[static_cast<std::size_t>(reason)];
+        if (!example || index < example->index) example = RefusedExample{index, base_number_, point, last};
+    }
+
+  private:
+    const SearchBase& base_;
+    std::uint32_t base_number_;
+    SearchResult& counts_;
+    std::array<std::uint64_t, plan_axis_count> below_{};   // plans of one value of an axis
+};
+
+struct Partial {
+    SearchResult counts;
+    BestPlans best;
+    bool done = false;
+};
+
+std::uint64_t plans_of(const SearchBase& base) {
+    std::uint64_t plans = 1;
+    for (const auto& values : base.values) plans *= values.size();
+    return plans;
+}
+
+std::vector<SearchUnit> units_of(const SearchSpace& space, SearchResult& counts) {
+    std::vector<SearchUnit> units;
+    std::uint64_t first = 0;
+    for (std::uint32_t number = 0; number < space.bases.size(); ++number) {
+        const SearchBase& base = space.bases[number];
+        AxisWalk walk(base, number, counts);
+        PlanPoint point{};
+        TrainingSpec spec = base.run.spec;
+        auto leaf = [&](std::uint64_t index, const PlanPoint& at_unit, const TrainingSpec& unit_spec) {
+            units.push_back({number, index, at_unit, unit_spec});
+        };
+        walk.walk(0, unit_axes, first, point, spec, leaf);
+        first += plans_of(base);
+    }
+    return units;
+}
+
+void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, Partial& partial) {
+    const SearchBase& base = space.bases[unit.base];
+    partial.best = BestPlans(options.objective, options.top);
+    SearchResult& counts = partial.counts;
+    AxisWalk walk(base, unit.base, counts);
+    PlanPoint point = unit.point;
+    PlanEvaluator evaluator(base);
+    const Bytes capacity = base.cluster.device.memory_capacity * options.limits.memory_share;
+    auto leaf = [&](std::uint64_t index, const PlanPoint& leaf_point, const TrainingSpec& spec) {
+        const auto estimated = evaluator.evaluate(spec, capacity);
+        if (!estimated) {
+            walk.refuse(Refusal::unsupported, 1, index, leaf_point, last_plan_axis);
+            return;
+        }
+        const FoundPlan plan{index, unit.base, leaf_point, *estimated};
+        ++counts.estimated;
+        if (plan.estimate.memory > capacity) {
+            walk.refuse(Refusal::memory, 1, index, leaf_point, last_plan_axis);
+            if (!counts.closest || plan.estimate.memory < counts.closest->estimate.memory) counts.closest = plan;
+            return;
+        }
+        const PlanFigures figures = figures_of(base, plan);
+        if (options.limits.power_max > Watts{} && figures.power > options.limits.power_max) {
+            walk.refuse(Refusal::power, 1, index, leaf_point, last_plan_axis);
+            return;
+        }
+        ++counts.feasible;
+        partial.best.offer(plan, figures);
+    };
+    TrainingSpec spec = unit.spec;
+    walk.walk(unit_axes, plan_axis_count, unit.index, point, spec, leaf);
+    partial.done = true;
+}
+
+void merge_counts(const SearchResult& from, SearchResult& into) {
+    into.estimated += from.estimated;
+    into.feasible += from.feasible;
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        into.refused[i] += from.refused[i];
+        const auto& example = from.examples[i];
+        if (example && (!into.examples[i] || example->index < into.examples[i]->index)) into.examples[i] = example;
+    }
+    if (from.closest && (!into.closest || from.closest->estimate.memory < into.closest->estimate.memory)) {
+        into.closest = from.closest;
+    }
+}
+
+}  // namespace
+
+PlanFigures figures_of(const SearchBase& base, const FoundPlan& plan) {
+    PlanFigures figures;
+    figures.step = plan.estimate.step;
+    figures.samples = at(plan.point, PlanAxis::global_batch);
+    figures.devices = base.cluster.devices();
+    figures.power = job_power(base.cluster, figures.devices, plan.estimate.busy) * base.run.economics.pue;
+    figures.energy = figures.power * figures.step;
+    figures.cost = base.run.economics.device_hour * (figures.devices * (figures.step / 1.0_hours));
+    figures.memory = plan.estimate.memory;
+    figures.capacity = base.cluster.device.memory_capacity;
+    return figures;
+}
+
+double score_of(Objective objective, const PlanFigures& figures) {
+    switch (objective) {
+        case Objective::time:
+        case Objective::pareto: return figures.step.si() / figures.samples;
+        case Objective::cost: return figures.cost.si() / figures.samples;
+        case Objective::energy: return figures.energy.si() / figures.samples;
+        case Objective::memory: return figures.memory.si();
+    }
+    return 0.0;
+}
+
+SearchResult search_plans(const SearchSpace& space, const SearchOptions& options) {
+    SearchResult result;
+    std::vector<SearchUnit> units = units_of(space, result);
+    if (options.shards > 1) {
+        if (options.shard > 0) result = {};  // what is refused before the units is the first shard's
+        std::vector<SearchUnit> own;
+        for (std::size_t i = options.shard; i < units.size(); i += options.shards) own.push_back(std::move(units[i]));
+        units = std::move(own);
+    }
+    std::vector<Partial> partials(units.size());
+    std::mutex progress_lock;
+    std::size_t done = 0;
+    const auto body = [&](std::size_t i) {
+        if (options.stop != nullptr && options.stop->load()) return;
+        search_unit(space, units[i], options, partials[i]);
+        const std::lock_guard hold(progress_lock);
+        ++done;
+        if (options.progress) options.progress(done, units.size());
+    };
+    const int workers = options.workers > 0 ? options.workers : tbb::info::default_concurrency();
+    const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(workers));
+    tbb::task_arena arena(workers);
+    arena.execute([&] {
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, units.size(), 1), [&](const auto& range) {
+            for (std::size_t i = range.begin(); i != range.end(); ++i) body(i);
+        });
+    });
+    BestPlans best(options.objective, options.top);
+    for (Partial& partial : partials) {
+        if (!partial.done) continue;
+        ++result.units_done;
+        merge_counts(partial.counts, result);
+        best.merge(partial.best);
+    }
+    result.units = units.size();
+    result.best = best.ranked();
+    result.pareto = best.front();
+    result.raw = result.estimated;
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        const auto reason = static_cast<Refusal>(i);
+        if (reason != Refusal::memory && reason != Refusal::power) result.raw += result.refused[i];
+    }
+    return result;
+}
+
+}  // namespace orrery

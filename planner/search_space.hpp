@@ -1,0 +1,42 @@
+// What a search ranges over: machines and models with everything fixed, and for each the values of every axis.
+#pragma once
+
+#include "planner/plan_axes.hpp"
+#include "sim/cluster.hpp"
+#include "sim/training.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace orrery {
+
+using AxisValues = std::array<std::vector<std::int32_t>, plan_axis_count>;
+
+/// One cluster and one training; plans are its specification with the axes set.
+struct SearchBase {
+    Cluster cluster;
+    TrainingRun run;
+    FrameworkProfile sharded_framework;   // of plans with fsdp
+    std::vector<std::pair<std::string, std::string>> settings;  // other keys that were varied to get here: path, value
+    std::string sha256;                   // of the scenario with those settings
+    AxisValues values;
+};
+
+struct SearchSpace {
+    std::vector<SearchBase> bases;
+};
+
+/// Values that an axis takes where nobody gives any; the scenario's own where there is no better guess.
+std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster, const TrainingRun& run);
+
+/// Plans before any is refused: the product of the axes' values, summed over bases. 0 and the axis: an axis without
+/// values; more than can be counted is a Problem too, naming the longest axis.
+Result<std::uint64_t> raw_plans(const SearchSpace& space);
+
+/// The training of `base` at `point`: what run_training() takes.
+TrainingRun run_at(const SearchBase& base, const PlanPoint& point);
+
+}  // namespace orrery

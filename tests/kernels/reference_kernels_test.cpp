@@ -1,0 +1,167 @@
+// Every reference kernel against its oracle in float64: usual, odd, single and empty sizes, on one thread and on all.
+#include "kernels/reference/kernel.hpp"
+#include "kernels/reference/operators.hpp"
+#include "kernels/reference/pinned_team.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+using namespace orrery;
+
+namespace {
+
+using SizeLists = std::vector<std::vector<std::int64_t>>;
+
+// Sizes that are no multiple of a vector, a tile or a page, and empty ones where the kernel allows them.
+SizeLists sizes_for(const std::string& kernel) {
+    if (kernel.ends_with("matrix-multiply")) return {{1, 64, 96, 128}, {1, 1, 1, 1}, {3, 17, 33, 65}, {1, 131, 257, 77}, {1, 0, 8, 8}, {1, 5, 7, 0}};
+    if (kernel == "grouped-multiply") return {{4, 64, 32, 48}, {3, 17, 13, 29}, {8, 3, 16, 16}, {1, 5, 9, 7}, {2, 0, 4, 4}};
+    if (kernel == "attention-prefill") {
+        return {{1, 2, 2, 64, 130, 130, 0, 1}, {2, 4, 2, 32, 77, 77, 0, 1}, {1, 2, 1, 16, 65, 200, 0, 1}, {1, 2, 2, 40, 150, 150, 37, 1},
+                {1, 3, 3, 24, 70, 131, 0, 0}, {1, 1, 1, 8, 1, 1, 0, 1}, {0, 2, 2, 16, 8, 8, 0, 1}};
+    }
+    if (kernel == "attention-decode") {
+        return {{2, 4, 2, 64, 100, 0}, {1, 8, 1, 40, 333, 0}, {3, 3, 3, 32, 16, 0}, {2, 4, 4, 16, 129, 50}, {1, 1, 1, 8, 1, 0}, {0, 2, 2, 16, 8, 0}};
+    }
+    if (kernel == "rotary") return {{33, 3, 10}, {1, 1, 2}, {0, 2, 8}, {64, 4, 64}};
+    if (kernel == "gather" || kernel == "scatter-add") return {{50, 33, 20}, {1, 1, 1}, {0, 8, 4}, {200, 130, 7}};
+    if (kernel == "top-k") return {{33, 17, 3}, {100, 64, 8}, {1, 1, 1}, {0, 8, 2}, {5, 2, 4}};
+    if (kernel == "convolution") return {{2, 3, 9, 7, 5, 3, 1}, {1, 16, 14, 14, 32, 3, 2}, {1, 4, 5, 5, 8, 1, 1}, {0, 4, 4, 4, 4, 3, 1}};
+    if (kernel == "sparse-multiply") return {{33, 50, 47, 20}, {1, 1, 1, 100}, {0, 4, 4, 50}, {16, 64, 64, 100}};
+    if (kernel == "pointer-chase") return {{1 << 16, 1000}, {64, 10}};
+    if (kernel == "launch") return {{1}, {100}};
+    if (kernel == "file-read") return {{1 << 20, 0}, {5 << 20, 0}};
+    const KernelEntry* entry = find_kernel(kernel);
+    const bool one_size = entry->sizes.find(' ') == std::string_view::npos;
+    if (one_size) return {{1000}, {1}, {0}, {70001}};
+    // A single value has no direction left for a gradient of the RMS norm: 1e-5 of it is epsilon's, and all is rounding.
+    if (kernel == "rms-norm-backward") return {{19, 67}, {1, 3}, {64, 512}, {0, 16}};
+    return {{19, 67}, {1, 1}, {64, 512}, {3, 1000}, {0, 16}};
+}
+
+}  // namespace
+
+TEST_CASE("every reference kernel agrees with its oracle in float64", "[kernels][reference]") {
+    // Method: outputs poisoned, fresh random input for each case; bound of the number format (1e-5, 1e-2, exact).
+    std::uint64_t seed = 0;
+    for (const int threads : {1, 0}) {
+        const PinnedTeam team(threads);
+        for (const KernelEntry& entry : reference_kernels()) {
+            for (const DataType type : entry.types) {
+                for (const auto& sizes : sizes_for(std::string(entry.name))) {
+                    const KernelCase kernel_case{std::string(entry.name), sizes, type};
+                    Rng rng(++seed);
+                    const PreparedKernel kernel = entry.prepare(kernel_case, 1, rng);
+                    const double error = kernel.check();
+                    INFO(words_of(kernel_case) << " on " << team.threads() << " threads: " << error);
+                    CHECK(error <= kernel.error_max);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("the table of reference kernels is complete and says each kernel once", "[kernels][reference]") {
+    // Method: names counted; each entry's sizes match the number that its cases here carry.
+    std::set<std::string_view> seen;
+    for (const KernelEntry& entry : reference_kernels()) {
+        INFO(entry.name);
+        CHECK(seen.insert(entry.name).second);
+        CHECK(!entry.doc.empty());
+        CHECK(!entry.types.empty());
+        const auto spaces = static_cast<std::size_t>(std::count(entry.sizes.begin(), entry.sizes.end(), ' '));
+        CHECK(sizes_for(std::string(entry.name)).front().size() == spaces + 1);
+    }
+    CHECK(find_kernel("no such kernel") == nullptr);
+}
+
+TEST_CASE("an error is infinite where an output was left unwritten", "[kernels][reference]") {
+    // Method: poisoned values, values of another length, and the definition by hand: sqrt(1 / 5) for (1, 1) against (1, 2).
+    std::vector<float> values{1.0F, 1.0F};
+    CHECK(relative_error(values, std::vector<double>{1.0, 2.0}) == Approx(std::sqrt(0.2)));
+    CHECK(std::isinf(relative_error(values, std::vector<double>{1.0})));
+    poison({values.data() + 1, 1});
+    CHECK(std::isinf(relative_error(values, std::vector<double>{1.0, 2.0})));
+    CHECK(relative_error(std::vector<float>{}, std::vector<double>{}) == 0.0);
+}
+
+TEST_CASE("int8 and int4 lose what uniform rounding must lose", "[kernels][reference]") {
+    // Method: uniform values in [-t, t] with s steps: rounding error t / (s sqrt(12)) over t / sqrt(3) is 1 / (2 s).
+    Rng rng(5);
+    const auto int8 = find_kernel("quantise-int8")->prepare({"quantise-int8", {64, 512}, DataType::fp32}, 1, rng);
+    const auto int4 = find_kernel("quantise-int4")->prepare({"quantise-int4", {64, 512}, DataType::fp32}, 1, rng);
+    CHECK(int8.accuracy_loss() == Approx(1.0 / 254.0).epsilon(0.05));
+    CHECK(int4.accuracy_loss() == Approx(1.0 / 14.0).epsilon(0.1));   // groups of 32 fall a little short of their bound
+}
+
+TEST_CASE("pruning small values loses their share of the norm", "[kernels][reference]") {
+    // Method: of uniform values the smallest half holds 1/8 of the squares; a product with random rows keeps the ratio.
+    Rng rng(6);
+    const KernelCase kernel_case{"sparse-multiply", {64, 128, 256, 50}, DataType::fp32};
+    const auto kernel = find_kernel(kernel_case.kernel)->prepare(kernel_case, 1, rng);
+    CHECK(kernel.accuracy_loss() == Approx(std::sqrt(0.125)).epsilon(0.05));
+    CHECK(kernel.flop.si() == Approx(2.0 * 64 * 128 * 256 * 0.5).epsilon(0.01));
+}
+
+TEST_CASE("the backward pass of flash attention is the gradient of the textbook formula", "[kernels][reference]") {
+    // Method: central differences in float64 of sum(dy * softmax(q k^T / sqrt(d)) v), by plain loops written here.
+    const AttentionShape s{1, 4, 2, 6, 70, 150, 90, true};
+    const auto queries = static_cast<std::size_t>(s.batch * s.queries * s.heads * s.head);
+    const auto keys = static_cast<std::size_t>(s.batch * s.keys * s.kv_heads * s.head);
+    Rng rng(7);
+    const auto random = [&](std::size_t size) {
+        std::vector<float> values(size);
+        for (float& value : values) value = static_cast<float>(rng.normal());
+        return values;
+    };
+    const auto q = random(queries), k = random(keys), v = random(keys), dy = random(queries);
+    std::vector<float> y(queries), sums(static_cast<std::size_t>(s.heads * s.queries)), dq(queries), dk(keys), dv(keys);
+    poison(dq);
+    poison(dk);
+    poison(dv);
+    const PinnedTeam team;
+    flash_attention(s, q.data(), k.data(), v.data(), y.data(), sums.data());
+    flash_attention_backward(s, q.data(), k.data(), v.data(), y.data(), sums.data(), dy.data(), dq.data(), dk.data(), dv.data());
+    const auto loss = [&](const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& c) {
+        double total = 0.0;
+        for (Index h = 0; h < s.heads; ++h) {
+            for (Index i = 0; i < s.queries; ++i) {
+                const Index position = i + s.keys - s.queries;
+                const Index kv = h / 2;
+                std::vector<double> weight(static_cast<std::size_t>(s.keys), 0.0);
+                double sum = 0.0;
+                for (Index j = std::max<Index>(position - s.window + 1, 0); j <= position; ++j) {
+                    double score = 0.0;
+                    for (Index d = 0; d < s.head; ++d) {
+                        score += a[static_cast<std::size_t>((i * s.heads + h) * s.head + d)] *
+                                 b[static_cast<std::size_t>((j * s.kv_heads + kv) * s.head + d)];
+                    }
+                    sum += weight[static_cast<std::size_t>(j)] = std::exp(score / std::sqrt(static_cast<double>(s.head)));
+                }
+                for (Index j = 0; j < s.keys; ++j) {
+                    for (Index d = 0; d < s.head; ++d) {
+                        total += weight[static_cast<std::size_t>(j)] / sum * c[static_cast<std::size_t>((j * s.kv_heads + kv) * s.head + d)] *
+                                 static_cast<double>(dy[static_cast<std::size_t>((i * s.heads + h) * s.head + d)]);
+                    }
+                }
+            }
+        }
+        return total;
+    };
+    const std::vector<double> wide_q(q.begin(), q.end()), wide_k(k.begin(), k.end()), wide_v(v.begin(), v.end());
+    const auto difference = [&](int which, std::size_t at) {
+        std::vector<double> values[3] = {wide_q, wide_k, wide_v};
+        values[which][at] += 1e-5;
+        const double above = loss(values[0], values[1], values[2]);
+        values[which][at] -= 2e-5;
+        return (above - loss(values[0], values[1], values[2])) / 2e-5;
+    };
+    for (std::size_t at = 5; at < queries; at += queries / 9) CHECK(static_cast<double>(dq[at]) == Approx(difference(0, at)).margin(1e-4));
+    for (std::size_t at = 5; at < keys; at += keys / 9) {
+        CHECK(static_cast<double>(dk[at]) == Approx(difference(1, at)).margin(1e-4));
+        CHECK(static_cast<double>(dv[at]) == Approx(difference(2, at)).margin(1e-4));
+    }
+}
