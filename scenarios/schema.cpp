@@ -111,7 +111,7 @@ std::string scenario_schema() {
     Json required = required_schema(root);
     Json& workload = required["properties"]["workload"];
     const Json of_collective = {{"required", Json::array({"kind", "collective"})}};
-    workload = {{"if", {{"properties", {{"kind", {{"const", "collective"}}}}}, {"required", Json::array({"kind"})}}},
+    workload = {{"if", {{"properties", {{"kind", {{"enum", Json::array({"collective"})}}}}}, {"required", Json::array({"kind"})}}},
                 {"then", of_collective},
                 {"else", workload}};
     schema["else"] = std::move(required);
