@@ -2,6 +2,7 @@
 // and, for the simulation, laid out on links.
 #include "network/algorithms/algorithms.hpp"
 #include "network/collective_parameters.hpp"
+#include "network/exchange.hpp"
 #include "network/wiring.hpp"
 
 #include <algorithm>
@@ -13,13 +14,23 @@ namespace orrery {
 namespace {
 
 constexpr CollectiveAlgorithm collective_table[] = {
-    {"ring", "each rank hands on to the next: all the bandwidth, n - 1 steps a pass", offer_ring, lay_ring},
-    {"tree", "double binary tree between domains: log2 deep, for all-reduce", offer_tree, lay_tree},
-    {"nvls", "all-reduce inside the scale-up switch (NVLink SHARP)", offer_nvls, lay_nvls},
+    {"ring", "each rank hands on to the next: all the bandwidth, n - 1 steps a pass", offer_ring, lay_ring, schedule_ring},
+    {"tree", "double binary tree between domains: log2 deep, for all-reduce", offer_tree, lay_tree, schedule_tree},
+    {"nvls", "all-reduce inside the scale-up switch (NVLink SHARP)", offer_nvls, lay_nvls, schedule_nvls},
     {"hierarchical", "in-switch reduction inside domains, double binary tree between them", offer_hierarchical,
-     lay_tree},
-    {"pairwise", "all-to-all by direct exchange", offer_pairwise, lay_pairwise},
-    {"send-recv", "one message", offer_send_recv, lay_send_recv},
+     lay_tree, schedule_hierarchical},
+    {"pairwise", "all-to-all by direct exchange", offer_pairwise, lay_pairwise, schedule_pairwise},
+    {"send-recv", "one message", offer_send_recv, lay_send_recv, schedule_send_recv},
+    {"doubling", "recursive halving and doubling: log2(n) steps, for all-reduce, all-gather and reduce-scatter", nullptr, nullptr,
+     schedule_doubling},
+    {"bruck", "all-gather and all-to-all of small messages in ceil(log2 n) steps", nullptr, nullptr, schedule_bruck},
+    {"pat", "parallel aggregated trees: all-gather and reduce-scatter, farthest first", nullptr, nullptr, schedule_pat},
+    {"collnet", "all-reduce with the sums made in the network's switches (SHARP)", nullptr, nullptr, schedule_collnet},
+    {"two-level", "rings inside domains and along rails", nullptr, nullptr, schedule_two_level},
+    {"pxn-exchange", "all-to-all by way of the neighbour on the receiver's rail", nullptr, nullptr,
+     schedule_pxn_exchange},
+    {"torus-rings", "rings along every dimension of a torus, both ways", nullptr, nullptr,
+     schedule_torus_rings},
 };
 
 /// Exchanges of nothing: a barrier moves a token as small as a protocol's flag.
@@ -39,6 +50,7 @@ ChosenPrice choose_price(const CollectiveCase& c) {
     ChosenPrice chosen;
     double best = std::numeric_limits<double>::infinity();
     for (const CollectiveAlgorithm& algorithm : collective_table) {
+        if (algorithm.offer == nullptr) continue;
         OfferList list;
         algorithm.offer(c, list);
         for (const CollectiveOffer& offer : list.offers()) {
@@ -186,6 +198,11 @@ Seconds collective_time(const Fabric& fabric, const Collective& collective, cons
     if (is_empty(collective, shape.ranks)) return {};
     const CollectiveCase c = make_case(fabric, collective, shape);
     return Seconds::from_si(idle_price(c, choose_price(c).price));
+}
+
+std::string_view chosen_algorithm(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {
+    if (is_empty(collective, shape.ranks)) return "none";
+    return choose_price(make_case(fabric, collective, shape)).price.algorithm;
 }
 
 std::string collective_basis(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {

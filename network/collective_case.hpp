@@ -28,6 +28,8 @@ struct CollectiveCase {
 };
 
 struct CollectivePrice;
+struct Exchange;
+struct ExchangeCase;
 /// Time of `price` for this case on idle links: its own limit, the scale-up links and the ports of the domain with the
 /// fewest ranks, each group with its share of the ports where several use them.
 double idle_price(const CollectiveCase& c, const CollectivePrice& price);
@@ -98,8 +100,9 @@ GroupOnFabric open_group(const Fabric& fabric, std::span<const RankId> members);
 struct CollectiveAlgorithm {
     std::string_view name;
     std::string_view doc;
-    void (*offer)(const CollectiveCase&, OfferList&);  // adds nothing where it does not apply
+    void (*offer)(const CollectiveCase&, OfferList&);  // adds nothing where it does not apply; null: only if asked for
     void (*layout)(const GroupOnFabric&, const CollectivePrice&, std::vector<LinkLoad>&);
+    bool (*schedule)(const ExchangeCase&, Exchange&);  // as messages; false where it does not apply
 };
 std::span<const CollectiveAlgorithm> collective_algorithms();
 

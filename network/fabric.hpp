@@ -126,6 +126,9 @@ Seconds idle_time(const Fabric& fabric, const Transfer& transfer);
 /// the group is regular. With `shape.per_node_peers` groups sharing each node's NICs.
 Seconds collective_time(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
 
+/// The algorithm that the library takes for it, by name; "none" where there is nothing to exchange.
+std::string_view chosen_algorithm(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
+
 /// Where the price of a collective comes from: "measured, nccl 2.27.3 on h100-sxm", "datasheet", ...
 std::string collective_basis(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
 

@@ -88,7 +88,8 @@ Key workload_kind() {
     key.kind = KeyKind::choice;
     key.doc = "What kind of workload it is.";
     key.required = true;
-    key.choices = {{"training", "one optimizer step of a model, spread over all devices"}};
+    key.choices = {{"training", "one optimizer step of a model, spread over all devices"},
+                   {"collective", "one exchange among some devices, over a sweep of sizes"}};
     return key;
 }
 
@@ -122,6 +123,14 @@ Key scenario_keys() {
         child.children.insert(child.children.begin(), workload_kind());
         for (Key& key : child.children) {
             if (key.name == "framework") add_framework_settings(key);
+        }
+        Key collective;
+        collective.path = child.path;
+        describe_fields(collective, CollectiveWorkload{});
+        for (Key& key : collective.children) {
+            key.required = false;  // of this kind alone
+            key.doc = "Of a collective: " + key.doc;
+            child.children.push_back(std::move(key));
         }
     }
     return root;

@@ -16,31 +16,36 @@
 namespace orrery {
 namespace {
 
-constexpr std::array<std::string_view, 6> later_kinds{"serving", "edge", "data-loading", "jobs", "collective", "graph"};
+constexpr std::array<std::string_view, 5> later_kinds{"serving", "edge", "data-loading", "jobs", "graph"};
 
-/// Takes "kind" out of the workload; false where the rest of the block cannot be read as a training.
-bool take_training_kind(Json& values, Problems& problems) {
+/// Takes "kind" out of the workload; false where the rest of the block cannot be read as a training. A collective's block
+/// goes to `collective`.
+bool take_training_kind(Json& values, Json& collective, Problems& problems) {
     const auto workload = values.find("workload");
     if (workload == values.end() || !workload->is_object()) return true;  // read_fields() reports it
     const std::string place = "/workload/kind";
     const auto found = workload->find("kind");
     if (found == workload->end()) {
-        problems.push_back({place, "is missing", "write \"kind\": \"training\""});
+        problems.push_back({place, "is missing", "write \"kind\": \"training\" or \"collective\""});
         return true;
     }
     const Json kind = *found;
     workload->erase("kind");
     if (kind == "training") return true;
+    if (kind == "collective") {
+        collective = *workload;
+        return false;
+    }
     const bool is_later = kind.is_string() && std::find(later_kinds.begin(), later_kinds.end(),
                                                         kind.get_ref<const std::string&>()) != later_kinds.end();
     if (is_later) {
         problems.push_back(
-            {place, "is " + quoted(kind) + ", which is not in this version", "write \"training\", the kind that is"});
+            {place, "is " + quoted(kind) + ", which is not in this version", "write \"training\" or \"collective\", the kinds that are"});
         return false;
     }
     const std::string wanted = kind.is_string() ? kind.get<std::string>() : std::string();
     problems.push_back(
-        {place, "is " + quoted(kind) + ", which is no kind of workload", nearest_remedy(wanted, {"training"})});
+        {place, "is " + quoted(kind) + ", which is no kind of workload", nearest_remedy(wanted, {"training", "collective"})});
     return true;
 }
 
@@ -66,7 +71,8 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
     values.erase("search");  // ranges for `plan`; a single run takes the values beside them
     const GivenKeys given{has_key(values, {"workload", "parallelism", "data"}),
                           has_key(values, {"workload", "sequence"}), checks == PlanChecks::whole};
-    const bool is_training = take_training_kind(values, problems);
+    Json collective;
+    const bool is_training = take_training_kind(values, collective, problems);
     scenario.framework_settings = take_framework_settings(values);
     if (!is_training) values["workload"] = Json::object();
     read_fields(values, "", scenario, problems);
@@ -75,6 +81,12 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
         std::erase_if(problems, [](const Problem& one) {
             return one.place.starts_with("/workload/") && one.place != "/workload/kind";
         });
+        scenario.directory = std::filesystem::path(file).parent_path().string();
+        if (collective.is_object()) {
+            scenario.collective.emplace();
+            read_fields(collective, "/workload", *scenario.collective, problems);
+            check_machine(scenario, problems);
+        }
     } else {
         scenario.directory = std::filesystem::path(file).parent_path().string();
         check_scenario(scenario, given, problems);

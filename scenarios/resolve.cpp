@@ -77,6 +77,9 @@ FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& probl
 }
 
 Result<ResolvedScenario> resolve(const Scenario& scenario) {
+    if (scenario.collective) {
+        return Problem{"/workload/kind", "is \"collective\", and this command takes trainings", "use \"orrery run\" or \"orrery check\""};
+    }
     Problems problems;
     ResolvedScenario resolved;
     Cluster& cluster = resolved.cluster;

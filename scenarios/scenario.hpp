@@ -5,10 +5,12 @@
 #include "hardware/result.hpp"
 #include "models/training.hpp"
 #include "network/fabric.hpp"
+#include "scenarios/collective_workload.hpp"
 #include "sim/cluster.hpp"
 #include "sim/training.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,7 @@ struct Scenario {
     ClusterSpec cluster;
     TrainingSpec workload;        // with "kind": "training"
     std::string framework_settings;  // JSON of what workload.framework changes in the profile it names; empty: nothing
+    std::optional<CollectiveWorkload> collective;  // with "kind": "collective"; `workload` then means nothing
     Economics economics;
     Fidelity fidelity = Fidelity::fluid;
     std::uint64_t seed = 1;

@@ -163,6 +163,9 @@ void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& proble
     const NamedParts parts = look_up_names(scenario, problems);
     if (!values_hold) return;
     const ClusterSpec& cluster = scenario.cluster;
+    if (scenario.fidelity == Fidelity::packet) {
+        add_problem(problems, "/fidelity", "is \"packet\", which trainings are not played at", "write \"fluid\" or \"estimate\"");
+    }
     if (parts.node) {
         const double devices = static_cast<double>(parts.node->devices) * cluster.nodes;
         check_slow(cluster.faults.slow_devices, "/cluster/faults/slow_devices", devices, problems);
@@ -177,6 +180,24 @@ void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& proble
     }
     if (!parts.model || !parts.framework) return;
     for (Problem& one : model_problems(*parts.model, scenario.workload, *parts.framework, given.sequence)) {
+        add_problem(problems, std::move(one.place), one.problem, one.remedy);
+    }
+}
+
+void check_machine(const Scenario& scenario, Problems& problems) {
+    const bool values_hold = problems.empty();
+    const ClusterSpec& cluster = scenario.cluster;
+    const auto node = looked_up(find_node, cluster.node, "/cluster/node", problems);
+    looked_up(find_link, cluster.fabric.link, "/cluster/fabric/link", problems);
+    check_topology(cluster.fabric.topology, problems);
+    if (!values_hold || !node || !scenario.collective) return;
+    const double devices = static_cast<double>(node->devices) * cluster.nodes;
+    if (devices > devices_max) {
+        add_problem(problems, "/cluster/nodes",
+                    fmt::format("makes {:.0f} devices, more than the {:.0f} that can be simulated", devices, devices_max), "take fewer nodes");
+        return;
+    }
+    for (Problem& one : collective_problems(scenario, static_cast<int>(devices))) {
         add_problem(problems, std::move(one.place), one.problem, one.remedy);
     }
 }

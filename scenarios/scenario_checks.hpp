@@ -18,6 +18,9 @@ struct GivenKeys {
 };
 void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& problems);
 
+/// The same for scenarios that are no training: names of the machine, and what there is to run on it.
+void check_machine(const Scenario& scenario, Problems& problems);
+
 /// Where a path in a scenario leads: as it is if absolute, else in the scenario's folder, else in the data directory;
 /// the path itself if there is no such file.
 std::string located_file(const std::string& path, const std::string& scenario_directory);

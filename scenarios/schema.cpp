@@ -108,7 +108,13 @@ std::string scenario_schema() {
     schema["properties"]["search"] = Json::parse(search_schema());
     schema["if"] = {{"required", Json::array({"extends"})}};
     schema["then"] = Json::object();
-    schema["else"] = required_schema(root);
+    Json required = required_schema(root);
+    Json& workload = required["properties"]["workload"];
+    const Json of_collective = {{"required", Json::array({"kind", "collective"})}};
+    workload = {{"if", {{"properties", {{"kind", {{"enum", Json::array({"collective"})}}}}}, {"required", Json::array({"kind"})}}},
+                {"then", of_collective},
+                {"else", workload}};
+    schema["else"] = std::move(required);
     return dump(schema);
 }
 

@@ -13,12 +13,13 @@
 
 namespace orrery {
 
-enum class Fidelity : std::uint8_t { estimate, fluid };
+enum class Fidelity : std::uint8_t { estimate, fluid, packet };
 template <>
 struct EnumTable<Fidelity> {
-    static constexpr std::array<EnumName<Fidelity>, 2> names{{
+    static constexpr std::array<EnumName<Fidelity>, 3> names{{
         {Fidelity::estimate, "estimate", "closed form, microseconds"},
         {Fidelity::fluid, "fluid", "discrete events; exchanges in flight share the fabric's bandwidth"},
+        {Fidelity::packet, "packet", "of collectives: packet by packet, with queues, marks and pauses"},
     }};
 };
 

@@ -3,6 +3,7 @@
 
 #include "models/step_graph.hpp"
 #include "network/collective.hpp"
+#include "network/collective_case.hpp"
 #include "network/fabric.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/nearest.hpp"
@@ -50,6 +51,7 @@ constexpr auto listings = std::to_array<Listing>({
     {"topologies", [](std::string_view) -> Result<NamedLines> { return table_lines(topologies()); }},
     {"collectives",
      [](std::string_view) -> Result<NamedLines> { return table_lines(EnumTable<CollectiveKind>::names); }},
+    {"algorithms", [](std::string_view) -> Result<NamedLines> { return table_lines(collective_algorithms()); }},
     {"schedules", [](std::string_view) -> Result<NamedLines> { return table_lines(schedules()); }},
 });
 

@@ -1,6 +1,7 @@
 // The answer goes to standard output, the files it is asked for beside it.
 #include "ui/command_run.hpp"
 
+#include "scenarios/collective_sweep.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/perfetto.hpp"
 #include "scenarios/quantity.hpp"
@@ -44,12 +45,41 @@ Problems write_outputs(const RunOptions& options, const TrainingReport& report, 
 
 }  // namespace
 
+namespace {
+
+/// A sweep of one collective: its table, and JSON where it is asked for.
+ExitStatus run_collective_scenario(const RunOptions& options, const Scenario& scenario) {
+    if (!options.html.empty() || !options.trace.empty()) {
+        return print_problems({{options.html.empty() ? "--trace" : "--html", "is not drawn for a collective", "use --json FILE"}});
+    }
+    ProgressLine progress;
+    const auto report = run_collective(scenario, [&](Bytes size) { progress.show("running " + format_bytes(size)); });
+    progress.clear();
+    if (!report) return print_problems(report.problems());
+    CollectiveReport answer = *report;
+    answer.provenance.version = ORRERY_VERSION;
+    if (!options.json.empty()) {
+        const auto written = write_file(options.json, collective_json(answer));
+        if (!written) return print_problems(written.problems());
+        if (options.json == "-") return ExitStatus::done;
+        print_note("wrote " + options.json);
+    }
+    return print_answer(collective_text(answer));
+}
+
+}  // namespace
+
 ExitStatus command_run(const RunOptions& options) {
     const std::vector<std::string> files{options.json, options.html, options.trace};
     const Problems unwritable = outputs_problems(files);
     if (!unwritable.empty()) return print_problems(unwritable);
     const auto detail = detail_of(options.input);
     if (!detail) return print_problems(detail.problems());
+    const auto settings = settings_of(options.input);
+    if (!settings) return print_problems(settings.problems());
+    const auto scenario = read_scenario(options.input.file, *settings);
+    if (!scenario) return print_problems(scenario.problems());
+    if (scenario->collective) return run_collective_scenario(options, *scenario);
     const auto loaded = load_scenario(options.input);
     if (!loaded) return print_problems(loaded.problems());
 

@@ -52,7 +52,7 @@ void declare_settings(CLI::App& app, ScenarioInput& input) {
 }
 
 void declare_fidelity(CLI::App& app, ScenarioInput& input) {
-    app.add_option("--fidelity", input.fidelity, "estimate (closed form) or fluid (discrete events)")->type_name("LEVEL");
+    app.add_option("--fidelity", input.fidelity, "estimate (closed form), fluid (discrete events) or, of collectives, packet")->type_name("LEVEL");
     app.add_option("--detail", input.detail, "folded (equal ranks are played once) or full (every rank)")
         ->type_name("folded|full");
 }

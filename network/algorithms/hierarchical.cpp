@@ -1,6 +1,7 @@
 // In-switch reduction inside each domain and a double binary tree between them (NVLSTree): all-reduce where the domain
 // can add up by itself.
 #include "network/algorithms/algorithms.hpp"
+#include "network/exchange.hpp"
 #include "network/link_rates.hpp"
 
 #include <cmath>
@@ -25,6 +26,28 @@ void offer_hierarchical(const CollectiveCase& c, OfferList& list) {
     price.scale_up_load = (g + 1.0) / g;
     price.port_load = tree_port_load(c.shape.domains);
     list.add_fastest(c, price);
+}
+
+bool schedule_hierarchical(const ExchangeCase& c, Exchange& exchange) {
+    if (c.kind != CollectiveKind::all_reduce || c.domains.size() < 2) return false;
+    const auto depth = static_cast<int>(std::ceil(std::log2(static_cast<double>(c.domains.size()))));
+    for (std::size_t d = 0; d < c.domains.size(); ++d) {
+        const double g = static_cast<double>(c.domains[d].size());
+        if (g < 2.0) continue;
+        const int center = c.ranks + static_cast<int>(d);
+        for (const int member : c.domains[d]) {
+            exchange.send(member, center, c.bytes, 0);
+            exchange.send(center, member, c.bytes / g, 0).lead_steps = 1;
+            ExchangeStream& up = exchange.send(member, center, c.bytes / g, 0);
+            up.lead_steps = 1;
+            up.lead_hops = 2 * depth;
+            ExchangeStream& down = exchange.send(center, member, c.bytes, 0);
+            down.lead_steps = 1;
+            down.lead_hops = 2 * depth;
+        }
+    }
+    add_domain_trees(c, 1, exchange);
+    return true;
 }
 
 }  // namespace orrery

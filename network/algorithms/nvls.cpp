@@ -2,6 +2,7 @@
 // Klenk, Jiang, Thorson & Dennison, "An in-network architecture for accelerating shared-memory multiprocessor
 // collectives", ISCA 2020.
 #include "network/algorithms/algorithms.hpp"
+#include "network/exchange.hpp"
 
 namespace orrery {
 
@@ -35,6 +36,37 @@ void offer_nvls(const CollectiveCase& c, OfferList& list) {
 
 void lay_nvls(const GroupOnFabric& group, const CollectivePrice& price, std::vector<LinkLoad>& loads) {
     lay_scale_up(group, price.scale_up_load, loads);
+}
+
+namespace {
+
+/// Through the switch of one domain, all in flow: `up` and `down` bytes of each member.
+void add_through_switch(const ExchangeCase& c, std::size_t domain, double up, double down, Exchange& exchange) {
+    const int center = c.ranks + static_cast<int>(domain);
+    for (const int member : c.domains[domain]) {
+        exchange.send(member, center, up, 0);
+        exchange.send(center, member, down, 0).lead_steps = 1;
+    }
+}
+
+}  // namespace
+
+bool schedule_nvls(const ExchangeCase& c, Exchange& exchange) {
+    if (c.domains.size() != 1 || c.ranks < 2 || !c.torus.empty()) return false;
+    const double n = c.ranks;
+    switch (c.kind) {
+        case CollectiveKind::all_reduce:  // its buffer up and its share of the sum down; that share up and all of it down
+            add_through_switch(c, 0, c.bytes * (n + 1.0) / n, c.bytes * (n + 1.0) / n, exchange);
+            return true;
+        case CollectiveKind::all_gather:  // its shard up once, copied by the switch
+            add_through_switch(c, 0, c.bytes / n, c.bytes, exchange);
+            return true;
+        case CollectiveKind::reduce_scatter:
+            add_through_switch(c, 0, c.bytes, c.bytes / n, exchange);
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace orrery

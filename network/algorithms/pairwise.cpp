@@ -1,5 +1,6 @@
 // All-to-all by direct exchange: every rank sends its part to every other, all pairs at once.
 #include "network/algorithms/algorithms.hpp"
+#include "network/exchange.hpp"
 #include "network/link_rates.hpp"
 
 #include <algorithm>
@@ -128,6 +129,20 @@ void lay_pairwise(const GroupOnFabric& group, const CollectivePrice& price, std:
         trunks.down[fabric.leaf_of[rank]] += bytes;
     }
     add_trunks(fabric, trunks, loads);
+}
+
+bool schedule_pairwise(const ExchangeCase& c, Exchange& exchange) {
+    if (c.kind != CollectiveKind::all_to_all) return false;
+    const int n = c.ranks;
+    exchange.streams.reserve(static_cast<std::size_t>(n) * static_cast<std::size_t>(n));
+    for (int away = 1; away < n; ++away) {  // everyone to another one first: no receiver is met by all at once
+        for (int from = 0; from < n; ++from) {
+            const int to = (from + away) % n;
+            const double share = c.shares.empty() ? 1.0 / n : c.shares[static_cast<std::size_t>(to)];
+            if (share > 0.0) exchange.send(from, to, c.bytes * share, 0);
+        }
+    }
+    return !exchange.streams.empty();
 }
 
 }  // namespace orrery

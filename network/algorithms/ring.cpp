@@ -1,6 +1,7 @@
 // The ring: every rank hands on to the next, in chunks; bandwidth-optimal and n - 1 steps deep per pass.
 // Patarasuk & Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", JPDC 69(2), 2009.
 #include "network/algorithms/algorithms.hpp"
+#include "network/exchange.hpp"
 #include "network/link_rates.hpp"
 
 #include <algorithm>
@@ -147,6 +148,33 @@ void lay_ring(const GroupOnFabric& group, const CollectivePrice& price, std::vec
     const std::size_t domains = group.domains.size();
     for (std::size_t i = 0; i < domains; ++i) load_trunks(group, i, (i + 1) % domains, price.port_load, trunks);
     add_trunks(group.fabric, trunks, loads);
+}
+
+bool schedule_ring(const ExchangeCase& c, Exchange& exchange) {
+    const int n = c.ranks;
+    const bool rooted = c.kind == CollectiveKind::broadcast || c.kind == CollectiveKind::reduce;
+    if (!is_ring_kind(c.kind)) return false;
+    const bool both = c.kind == CollectiveKind::all_reduce || c.kind == CollectiveKind::barrier;
+    for (int channel = 0; channel < c.channels; ++channel) {
+        std::vector<int> order = channel_order(c, channel);
+        if (!rooted) {
+            add_ring(c, order, c.bytes / n / c.channels, (both ? 2 : 1) * (n - 1), 0, exchange);
+            continue;
+        }
+        // A chain from the root, or towards it, in pieces so small that only its depth is felt.
+        std::rotate(order.begin(), std::find(order.begin(), order.end(), c.root), order.end());
+        if (c.kind == CollectiveKind::reduce) std::reverse(order.begin(), order.end());
+        const std::vector<int> domain_of = domain_of_members(c);
+        int steps = 0;
+        int hops = 0;
+        for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+            ExchangeStream& s = exchange.send(order[i], order[i + 1], c.bytes / c.channels, 0);
+            s.lead_steps = steps;
+            s.lead_hops = hops;
+            ++(domain_of[order[i]] != domain_of[order[i + 1]] ? hops : steps);
+        }
+    }
+    return true;
 }
 
 }  // namespace orrery

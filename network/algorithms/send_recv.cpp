@@ -1,6 +1,7 @@
 // One message from one device to another.
 // Hockney, "The communication challenge for MPP", Parallel Computing 20(3), 1994: latency + size / rate.
 #include "network/algorithms/algorithms.hpp"
+#include "network/exchange.hpp"
 #include "network/link_rates.hpp"
 
 namespace orrery {
@@ -43,6 +44,12 @@ void lay_send_recv(const GroupOnFabric& group, const CollectivePrice& price, std
     }
     loads.push_back({fabric.leaf_up[fabric.leaf_of[from]], price.port_load});
     loads.push_back({fabric.leaf_down[fabric.leaf_of[to]], price.port_load});
+}
+
+bool schedule_send_recv(const ExchangeCase& c, Exchange& exchange) {
+    if (c.kind != CollectiveKind::send_recv) return false;
+    exchange.send(0, 1, c.bytes, 0);
+    return true;
 }
 
 }  // namespace orrery

@@ -2,6 +2,7 @@
 // Sanders, Speck & Traff, "Two-tree algorithms for full bandwidth broadcast, reduction and scan", Parallel Computing
 // 35(12), 2009; as NCCL uses it (src/graph/tuning.cc:289-450).
 #include "network/algorithms/algorithms.hpp"
+#include "network/exchange.hpp"
 #include "network/link_rates.hpp"
 
 #include <algorithm>
@@ -76,6 +77,56 @@ void lay_tree(const GroupOnFabric& group, const CollectivePrice& price, std::vec
         load_trunks(group, parent, i, edge, trunks);  // and comes down
     }
     add_trunks(group.fabric, trunks, loads);
+}
+
+void add_domain_trees(const ExchangeCase& c, int inside_depth, Exchange& exchange) {
+    const std::size_t domains = c.domains.size();
+    const double part = c.bytes / c.channels;
+    const auto depth_max = static_cast<int>(std::ceil(std::log2(static_cast<double>(domains))));
+    for (int channel = 0; channel < c.channels; ++channel) {
+        const auto head = [&](std::size_t d) {
+            const std::vector<int>& members = c.domains[d];
+            return members[static_cast<std::size_t>(channel) % members.size()];
+        };
+        // The second tree is the first with every domain one further on: leaves become inner nodes.
+        const auto placed = [&](std::size_t i) { return channel % 2 == 0 ? i : (i + 1) % domains; };
+        for (std::size_t i = 1; i < domains; ++i) {
+            const std::size_t parent = tree_parent(i, domains);
+            int depth = 1;
+            for (std::size_t at = parent; at != 0; at = tree_parent(at, domains)) ++depth;
+            ExchangeStream& up = exchange.send(head(placed(i)), head(placed(parent)), part, 0);
+            up.lead_steps = inside_depth;
+            up.lead_hops = std::max(0, depth_max - depth);
+            ExchangeStream& down = exchange.send(head(placed(parent)), head(placed(i)), part, 0);
+            down.lead_steps = inside_depth;
+            down.lead_hops = depth_max + std::min(depth, depth_max) - 1;
+        }
+    }
+}
+
+bool schedule_tree(const ExchangeCase& c, Exchange& exchange) {
+    const bool all_reduce = c.kind == CollectiveKind::all_reduce || c.kind == CollectiveKind::barrier;
+    if (!all_reduce || c.domains.size() < 2) return false;
+    std::size_t longest = 1;
+    for (const std::vector<int>& domain : c.domains) longest = std::max(longest, domain.size());
+    const int chain = static_cast<int>(longest) - 1;
+    const double part = c.bytes / c.channels;
+    const auto depth = static_cast<int>(std::ceil(std::log2(static_cast<double>(c.domains.size()))));
+    for (int channel = 0; channel < c.channels; ++channel) {
+        for (const std::vector<int>& domain : c.domains) {
+            const std::size_t g = domain.size();
+            for (std::size_t i = 0; i + 1 < g; ++i) {  // place 0 is the head: sums come up to it, the total goes down
+                const int near = domain[(static_cast<std::size_t>(channel) + i) % g];
+                const int far = domain[(static_cast<std::size_t>(channel) + i + 1) % g];
+                exchange.send(far, near, part, 0).lead_steps = chain - static_cast<int>(i) - 1;
+                ExchangeStream& down = exchange.send(near, far, part, 0);
+                down.lead_steps = chain + static_cast<int>(i);
+                down.lead_hops = 2 * depth;
+            }
+        }
+    }
+    add_domain_trees(c, chain, exchange);
+    return true;
 }
 
 }  // namespace orrery

@@ -182,12 +182,12 @@ TEST_CASE("kinds of workload that are not in this version say so", "[scenarios][
     CHECK(
         folder.problems(
             R"({"cluster": {"node": "dgx-a100", "nodes": 1}, "workload": {"kind": "serving", "model": "x", "qps": 3}})") ==
-        Lines{"s.json:/workload/kind: is \"serving\", which is not in this version; write \"training\", the kind that "
-              "is"});
+        Lines{"s.json:/workload/kind: is \"serving\", which is not in this version; write \"training\" or \"collective\", "
+              "the kinds that are"});
     CHECK(folder.problems(small_scenario, {{"workload.kind", "trainng"}}) ==
           Lines{"--set workload.kind: is \"trainng\", which is no kind of workload; did you mean \"training\"?"});
     CHECK(folder.problems(small_scenario, {{"workload.kind", "null"}}) ==
-          Lines{"--set workload.kind: is missing; write \"kind\": \"training\""});
+          Lines{"--set workload.kind: is missing; write \"kind\": \"training\" or \"collective\""});
 }
 
 TEST_CASE("an overlay merges as RFC 7396 says", "[scenarios][overlay]") {
