@@ -38,6 +38,7 @@ TEST_CASE("a mixture whose dispatcher is not stated is known less well than one 
     Cluster cluster;
     cluster.device.calibration = std::make_shared<const Calibration>(calibration);
     TrainingRun run;
+    run.framework.compared_with = "published runs";
     run.architecture.experts = 8;
     const ExpectedError unknown = expected_error(cluster, run);
     run.spec.token_dispatcher = TokenDispatcher::hybrid;
