@@ -18,8 +18,8 @@ namespace {
 
 constexpr double error_cap = 0.6;         // of one row's |ln(predicted / measured)|: outliers do not steer
 constexpr double soft_error = 0.03;       // errors beyond this count linearly
-constexpr double device_pull = 0.02;       // per e-fold of a device's constant, of a typical row's weight
-constexpr double framework_pull = 0.006;   // the same of a framework's: they differ more
+constexpr double device_pull = 0.01;       // per e-fold of a device's constant, of a typical row's weight
+constexpr double framework_pull = 0.003;   // the same of a framework's: they differ more
 constexpr std::size_t rows_per_constant = 20;  // fewer rows cannot tell a framework's constants apart
 constexpr double soft_row_weight = 0.25;  // rows of which something had to be guessed
 constexpr int iterations_max = 40;
@@ -95,7 +95,7 @@ TrainingFitter::TrainingFitter(std::vector<PreparedTraining> rows, FitScope scop
 }
 
 TrainingFit TrainingFitter::fit() {
-    begin_neutral();
+    if (!left_out_.empty()) begin_neutral();
     predict_all();
     TrainingFit result;
     result.before = error_statistics(comparisons(false));
@@ -266,10 +266,9 @@ void TrainingFitter::make_framework_knobs() {
     }
 }
 
-// Every fit starts from the same values, whatever the files hold: nothing fitted before remains in it.
+// Nothing that was fitted with the source that is left out may remain.
 void TrainingFitter::begin_neutral() {
     for (Knob& knob : knobs_) {
-        if (!only_.empty()) continue;  // a few constants are moved among fitted ones: from where they stand
         knob.constant.value = std::clamp(knob.began, knob.constant.min, knob.constant.max);
         knob.apply(knob.constant.value);
     }
