@@ -18,7 +18,7 @@ namespace {
 
 constexpr double error_cap = 0.6;         // of one row's |ln(predicted / measured)|: outliers do not steer
 constexpr double soft_error = 0.03;       // errors beyond this count linearly
-constexpr double device_pull = 0.01;       // per e-fold of a device's constant, of a typical row's weight
+constexpr double device_pull = 0.02;       // per e-fold of a device's constant, of a typical row's weight
 constexpr double framework_pull = 0.003;   // the same of a framework's: they differ more
 constexpr std::size_t rows_per_constant = 20;  // fewer rows cannot tell a framework's constants apart
 constexpr double soft_row_weight = 0.25;  // rows of which something had to be guessed
