@@ -2,6 +2,7 @@
 #include "planner/search.hpp"
 
 #include "planner/best_plans.hpp"
+#include "planner/store.hpp"
 
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
@@ -10,6 +11,7 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 
 namespace orrery {
@@ -20,11 +22,18 @@ constexpr std::size_t unit_axes = static_cast<std::size_t>(PlanAxis::expert_tens
 
 /// A branch of the space whose first axes are set.
 struct SearchUnit {
+    std::uint64_t number = 0;
     std::uint32_t base = 0;
     std::uint64_t index = 0;   // of its first plan
     PlanPoint point{};
     TrainingSpec spec;
 };
+
+void refuse_plans(SearchResult& counts, Refusal reason, std::uint64_t plans, const RefusedExample& first) {
+    counts.refused[static_cast<std::size_t>(reason)] += plans;
+    auto& example = counts.examples[static_cast<std::size_t>(reason)];
+    if (!example || first.index < example->index) example = first;
+}
 
 /// Walks the axes from `begin` to `end`, counts what is refused and hands over what is left.
 class AxisWalk {
@@ -60,9 +69,7 @@ class AxisWalk {
     }
 
     void refuse(Refusal reason, std::uint64_t plans, std::uint64_t index, const PlanPoint& point, PlanAxis last) {
-        counts_.refused[static_cast<std::size_t>(reason)] += plans;
-        auto& example = counts_.examples[static_cast<std::size_t>(reason)];
-        if (!example || index < example->index) example = RefusedExample{index, base_number_, point, last};
+        refuse_plans(counts_, reason, plans, RefusedExample{index, base_number_, point, last});
     }
 
   private:
@@ -75,8 +82,27 @@ class AxisWalk {
 struct Partial {
     SearchResult counts;
     BestPlans best;
+    StoredUnit kept;     // for the store
     bool done = false;
 };
+
+/// Counts an estimated plan, by its memory and the limits.
+void tally(const SearchBase& base, const PlanLimits& limits, const FoundPlan& plan, SearchResult& counts, BestPlans& best) {
+    ++counts.estimated;
+    const RefusedExample example{plan.index, plan.base, plan.point, last_plan_axis};
+    if (plan.estimate.step <= Seconds{} || plan.estimate.memory > base.cluster.device.memory_capacity * limits.memory_share) {
+        refuse_plans(counts, Refusal::memory, 1, example);
+        if (!counts.closest || plan.estimate.memory < counts.closest->estimate.memory) counts.closest = plan;
+        return;
+    }
+    const PlanFigures figures = figures_of(base, plan);
+    if (limits.power_max > Watts{} && figures.power > limits.power_max) {
+        refuse_plans(counts, Refusal::power, 1, example);
+        return;
+    }
+    ++counts.feasible;
+    best.offer(plan, figures);
+}
 
 std::uint64_t plans_of(const SearchBase& base) {
     std::uint64_t plans = 1;
@@ -93,7 +119,7 @@ std::vector<SearchUnit> units_of(const SearchSpace& space, SearchResult& counts)
         PlanPoint point{};
         TrainingSpec spec = base.run.spec;
         auto leaf = [&](std::uint64_t index, const PlanPoint& at_unit, const TrainingSpec& unit_spec) {
-            units.push_back({number, index, at_unit, unit_spec});
+            units.push_back({units.size(), number, index, at_unit, unit_spec});
         };
         walk.walk(0, unit_axes, first, point, spec, leaf);
         first += plans_of(base);
@@ -116,22 +142,29 @@ void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchO
             return;
         }
         const FoundPlan plan{index, unit.base, leaf_point, *estimated};
-        ++counts.estimated;
-        if (plan.estimate.memory > capacity) {
-            walk.refuse(Refusal::memory, 1, index, leaf_point, last_plan_axis);
-            if (!counts.closest || plan.estimate.memory < counts.closest->estimate.memory) counts.closest = plan;
-            return;
-        }
-        const PlanFigures figures = figures_of(base, plan);
-        if (options.limits.power_max > Watts{} && figures.power > options.limits.power_max) {
-            walk.refuse(Refusal::power, 1, index, leaf_point, last_plan_axis);
-            return;
-        }
-        ++counts.feasible;
-        partial.best.offer(plan, figures);
+        if (options.store != nullptr) partial.kept.plans.push_back(plan);
+        tally(base, options.limits, plan, counts, partial.best);
     };
     TrainingSpec spec = unit.spec;
     walk.walk(unit_axes, plan_axis_count, unit.index, point, spec, leaf);
+    if (options.store != nullptr) {   // what the limits refuse is told anew from the plans
+        partial.kept.unit = unit.number;
+        partial.kept.refused = counts.refused;
+        partial.kept.examples = counts.examples;
+        for (const Refusal reason : {Refusal::memory, Refusal::power}) {
+            partial.kept.refused[static_cast<std::size_t>(reason)] = 0;
+            partial.kept.examples[static_cast<std::size_t>(reason)].reset();
+        }
+    }
+    partial.done = true;
+}
+
+/// A branch that was searched before.
+void recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options, Partial& partial) {
+    partial.best = BestPlans(options.objective, options.top);
+    partial.counts.refused = unit.refused;
+    partial.counts.examples = unit.examples;
+    for (const FoundPlan& plan : unit.plans) tally(space.bases[plan.base], options.limits, plan, partial.counts, partial.best);
     partial.done = true;
 }
 
@@ -174,22 +207,87 @@ double score_of(Objective objective, const PlanFigures& figures) {
     return 0.0;
 }
 
+namespace {
+
+void put_together(const std::vector<Partial>& partials, const SearchOptions& options, SearchResult& result) {
+    BestPlans best(options.objective, options.top);
+    for (const Partial& partial : partials) {
+        if (!partial.done) continue;
+        ++result.units_done;
+        merge_counts(partial.counts, result);
+        best.merge(partial.best);
+    }
+    result.best = best.ranked();
+    result.pareto = best.front();
+    result.raw = result.estimated;
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        const auto reason = static_cast<Refusal>(i);
+        if (reason != Refusal::memory && reason != Refusal::power) result.raw += result.refused[i];
+    }
+}
+
+/// The shard's own branches; what is refused ahead of all branches is counted with the first shard.
+std::vector<SearchUnit> own_units(const SearchSpace& space, const SearchOptions& options, SearchResult& result) {
+    std::vector<SearchUnit> units = units_of(space, result);
+    if (options.shards <= 1) return units;
+    if (options.shard > 0) result = {};
+    std::vector<SearchUnit> own;
+    for (std::size_t i = options.shard; i < units.size(); i += options.shards) own.push_back(std::move(units[i]));
+    return own;
+}
+
+}  // namespace
+
+SearchResult rank_stored(const SearchSpace& space, const SearchOptions& options, const std::vector<StoredUnit>& stored) {
+    SearchResult result;
+    result.units = units_of(space, result).size();
+    std::vector<const StoredUnit*> by_number(result.units, nullptr);   // a branch that two stores have counts once
+    for (const StoredUnit& unit : stored) {
+        if (unit.unit < by_number.size()) by_number[unit.unit] = &unit;
+    }
+    std::vector<Partial> partials(result.units);
+    for (std::size_t i = 0; i < by_number.size(); ++i) {
+        if (by_number[i] != nullptr) recall_unit(space, *by_number[i], options, partials[i]);
+    }
+    put_together(partials, options, result);
+    return result;
+}
+
 SearchResult search_plans(const SearchSpace& space, const SearchOptions& options) {
     SearchResult result;
-    std::vector<SearchUnit> units = units_of(space, result);
-    if (options.shards > 1) {
-        if (options.shard > 0) result = {};  // what is refused before the units is the first shard's
-        std::vector<SearchUnit> own;
-        for (std::size_t i = options.shard; i < units.size(); i += options.shards) own.push_back(std::move(units[i]));
-        units = std::move(own);
-    }
+    const std::vector<SearchUnit> units = own_units(space, options, result);
+    result.units = units.size();
     std::vector<Partial> partials(units.size());
-    std::mutex progress_lock;
     std::size_t done = 0;
+    if (options.store != nullptr) {
+        const auto stored = options.store->read();
+        if (!stored) {
+            result.problems = stored.problems();
+            return result;
+        }
+        std::map<std::uint64_t, const StoredUnit*> known;
+        for (const StoredUnit& unit : *stored) known[unit.unit] = &unit;
+        for (std::size_t i = 0; i < units.size(); ++i) {
+            const auto found = known.find(units[i].number);
+            if (found == known.end()) continue;
+            recall_unit(space, *found->second, options, partials[i]);
+            ++done;
+        }
+    }
+    std::mutex lock;   // of the store and the progress
+    std::atomic<bool> has_failed{false};
     const auto body = [&](std::size_t i) {
-        if (options.stop != nullptr && options.stop->load()) return;
+        if (partials[i].done || has_failed || (options.stop != nullptr && options.stop->load())) return;
         search_unit(space, units[i], options, partials[i]);
-        const std::lock_guard hold(progress_lock);
+        const std::lock_guard hold(lock);
+        if (options.store != nullptr) {
+            Problems problems = options.store->write(partials[i].kept);
+            partials[i].kept = {};
+            if (!problems.empty()) {
+                has_failed = true;
+                result.problems = std::move(problems);
+            }
+        }
         ++done;
         if (options.progress) options.progress(done, units.size());
     };
@@ -201,21 +299,7 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
             for (std::size_t i = range.begin(); i != range.end(); ++i) body(i);
         });
     });
-    BestPlans best(options.objective, options.top);
-    for (Partial& partial : partials) {
-        if (!partial.done) continue;
-        ++result.units_done;
-        merge_counts(partial.counts, result);
-        best.merge(partial.best);
-    }
-    result.units = units.size();
-    result.best = best.ranked();
-    result.pareto = best.front();
-    result.raw = result.estimated;
-    for (std::size_t i = 0; i < refusal_count; ++i) {
-        const auto reason = static_cast<Refusal>(i);
-        if (reason != Refusal::memory && reason != Refusal::power) result.raw += result.refused[i];
-    }
+    put_together(partials, options, result);
     return result;
 }
 

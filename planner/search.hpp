@@ -13,6 +13,9 @@
 
 namespace orrery {
 
+class PlanStore;
+struct StoredUnit;
+
 enum class Objective : std::uint8_t { time, cost, energy, memory, pareto };
 template <>
 struct EnumTable<Objective> {
@@ -71,6 +74,7 @@ struct SearchOptions {
     int workers = 0;                             // 0: as many as there are processors
     std::uint32_t shard = 0, shards = 1;         // this one of so many equal parts of the space
     const std::atomic<bool>* stop = nullptr;     // ends the search early, keeping what was found
+    PlanStore* store = nullptr;                  // keeps every branch as it is done; branches it has are not done again
     std::function<void(std::size_t done, std::size_t units)> progress = {};  // from any thread, one at a time
 };
 
@@ -84,8 +88,13 @@ struct SearchResult {
     std::vector<FoundPlan> pareto;               // by time
     std::optional<FoundPlan> closest;            // of those that do not fit, the one nearest to it
     std::size_t units = 0, units_done = 0;
+    Problems problems;                           // of the store
     [[nodiscard]] bool complete() const { return units_done == units; }
 };
+
+/// The same from branches that stores hold, without estimating anything: for another objective, tighter limits, or
+/// shards of one search put together. Plans of branches that no store has are not counted.
+SearchResult rank_stored(const SearchSpace& space, const SearchOptions& options, const std::vector<StoredUnit>& stored);
 
 /// Walks the whole space. Each plan counts once: raw = estimated + refused for anything but memory and power.
 SearchResult search_plans(const SearchSpace& space, const SearchOptions& options);

@@ -1,6 +1,7 @@
 // A search started, watched, stopped by Ctrl-C without losing what it found, and its answer written.
 #include "ui/command_plan.hpp"
 
+#include "planner/store.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/quantity.hpp"
 #include "scenarios/search_block.hpp"
@@ -11,6 +12,9 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <optional>
+#include <sstream>
 
 namespace orrery {
 namespace {
@@ -56,44 +60,133 @@ Problems set_options(const PlanOptions& options, SearchBlock& block) {
     return {{"--objective " + options.objective, "is not known", "write one of " + names}};
 }
 
-SearchResult run_search(const PlanOptions& options, const LoadedSearch& search) {
+/// "2/8": the second of eight parts.
+Problems read_shard(const std::string& text, SearchOptions& search) {
+    if (text.empty()) return {};
+    unsigned part = 0;
+    unsigned parts = 0;
+    char slash = 0;
+    std::istringstream in(text);
+    const bool is_read = static_cast<bool>(in >> part >> slash >> parts) && in.eof();
+    if (!is_read || slash != '/' || part < 1 || part > parts) {
+        return {{"--shard " + text, "is not PART/PARTS", "write for example --shard 1/8 to --shard 8/8"}};
+    }
+    search.shard = part - 1;
+    search.shards = parts;
+    return {};
+}
+
+SearchOptions options_of(const PlanOptions& options, const LoadedSearch& search) {
+    SearchOptions result;
+    result.objective = search.block.objective;
+    result.top = static_cast<std::size_t>(search.block.top);
+    result.limits = search.block.limits;
+    result.workers = options.workers;
+    return result;
+}
+
+StoreIdentity identity_of(const PlanOptions& options, const LoadedSearch& search) {
+    std::string settings;
+    for (const std::string& one : options.input.settings) settings += one + "\n";
+    return {search.scenario.sha256, std::filesystem::absolute(options.input.file).string(), settings, search.raw};
+}
+
+SearchResult run_search(SearchOptions search_options, const SearchSpace& space) {
     const StopBySignal stop;
     ProgressLine line;
     const Clock::time_point begin = Clock::now();
     double shown = 0.0;
-    SearchOptions search_options{.objective = search.block.objective,
-                                 .top = static_cast<std::size_t>(search.block.top),
-                                 .limits = search.block.limits,
-                                 .workers = options.workers,
-                                 .stop = &search_stopped};
+    search_options.stop = &search_stopped;
     search_options.progress = [&](std::size_t done, std::size_t units) {
         const double now = seconds_since(begin);
         if (now - shown < 0.1) return;
         shown = now;
         line.show(progress_text(done, units, now), done, units);
     };
-    return search_plans(search.space, search_options);
+    return search_plans(space, search_options);
+}
+
+Result<SearchResult> search_or_resume(const PlanOptions& options, const LoadedSearch& search) {
+    SearchOptions search_options = options_of(options, search);
+    if (Problems wrong = read_shard(options.shard, search_options); !wrong.empty()) return wrong;
+    std::optional<PlanStore> store;
+    if (!options.store.empty()) {
+        Result<PlanStore> opened = PlanStore::open(options.store, identity_of(options, search), options.resume);
+        if (!opened) return opened.problems();
+        store = std::move(opened).value();
+        search_options.store = &*store;
+    } else if (options.resume) {
+        return Problem{"--resume", "needs a file to go on with", "name it with --store FILE.sqlite"};
+    }
+    SearchResult result = run_search(search_options, search.space);
+    if (!result.problems.empty()) return result.problems;
+    return result;
+}
+
+/// The stores' own scenario where none is named; all of them must be of one search.
+Problems take_scenario(PlanOptions& options) {
+    Problems problems;
+    std::optional<StoreIdentity> first;
+    for (const std::string& path : options.from) {
+        const Result<PlanStore> store = PlanStore::open_existing(path);
+        if (!store) {
+            problems.insert(problems.end(), store.problems().begin(), store.problems().end());
+            continue;
+        }
+        if (!first) first = store->identity();
+        if (store->identity().scenario_sha256 != first->scenario_sha256) {
+            problems.push_back({path, "holds another search than " + options.from.front(), "merge shards of one search"});
+        }
+    }
+    if (!problems.empty() || !options.input.file.empty()) return problems;
+    options.input.file = first->scenario;
+    std::istringstream lines(first->settings);
+    for (std::string line; std::getline(lines, line);) options.input.settings.push_back(line);
+    return problems;
+}
+
+Result<SearchResult> rank_stores(const PlanOptions& options, const LoadedSearch& search) {
+    std::vector<StoredUnit> units;
+    for (const std::string& path : options.from) {
+        const Result<PlanStore> store = PlanStore::open_existing(path);
+        if (!store) return store.problems();
+        if (store->identity().scenario_sha256 != search.scenario.sha256) {
+            return Problem{path, "was made from another scenario than " + options.input.file + " is now",
+                           "search again, or name the scenario it was made from"};
+        }
+        auto own = store->read();
+        if (!own) return own.problems();
+        for (StoredUnit& unit : *own) units.push_back(std::move(unit));
+    }
+    return rank_stored(search.space, options_of(options, search), units);
 }
 
 }  // namespace
 
-ExitStatus command_plan(const PlanOptions& options) {
+ExitStatus command_plan(const PlanOptions& given) {
+    PlanOptions options = given;
     const Problems unwritable = outputs_problems({options.json});
     if (!unwritable.empty()) return print_problems(unwritable);
+    if (!options.from.empty()) {
+        if (const Problems wrong = take_scenario(options); !wrong.empty()) return print_problems(wrong);
+    } else if (options.input.file.empty()) {
+        return print_problems({{"SCENARIO", "is missing", "name a scenario, or a store with --from"}});
+    }
     const auto settings = settings_of(options.input);
     if (!settings) return print_problems(settings.problems());
     auto search = load_search(options.input.file, *settings);
     if (!search) return print_problems(search.problems());
     if (const Problems wrong = set_options(options, search->block); !wrong.empty()) return print_problems(wrong);
-    const SearchResult result = run_search(options, *search);
-    if (!result.complete()) print_note("stopped; what follows is the best of what was looked at");
-    const ExitStatus status = result.best.empty() ? ExitStatus::no : ExitStatus::done;
+    const auto result = options.from.empty() ? search_or_resume(options, *search) : rank_stores(options, *search);
+    if (!result) return print_problems(result.problems());
+    if (!result->complete()) print_note("not all of the space was looked at; what follows is the best of what was");
+    const ExitStatus status = result->best.empty() ? ExitStatus::no : ExitStatus::done;
     if (!options.json.empty()) {
-        const auto written = write_file(options.json, search_json(*search, result));
+        const auto written = write_file(options.json, search_json(*search, *result));
         if (!written) return print_problems(written.problems());
         if (options.json == "-") return status;
     }
-    return print_answer(plan_text(*search, result, options.input.file, style_of_stdout()), status);
+    return print_answer(plan_text(*search, *result, options.input.file, style_of_stdout()), status);
 }
 
 }  // namespace orrery

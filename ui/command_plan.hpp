@@ -5,6 +5,7 @@
 #include "ui/terminal.hpp"
 
 #include <string>
+#include <vector>
 
 namespace orrery {
 
@@ -14,6 +15,10 @@ struct PlanOptions {
     int top = 0;             // 0: the scenario's
     int workers = 0;         // 0: as many as there are processors
     std::string json;
+    std::string store;               // SQLite file that keeps every plan
+    bool resume = false;
+    std::string shard;               // "i/N", i from 1
+    std::vector<std::string> from;   // stores to rank instead of searching: one, or the shards of a search
 };
 
 /// Status no: no plan keeps to memory and limits.

@@ -94,13 +94,17 @@ Action declare_sweep(CLI::App& app) {
 
 Action declare_plan(CLI::App& app) {
     auto options = std::make_shared<PlanOptions>();
-    declare_scenario(app, options->input);
+    app.add_option("SCENARIO", options->input.file, "Scenario file (JSON); with --from: the store's own")->type_name("");
     declare_settings(app, options->input);
     app.add_option("--objective", options->objective, "time, cost, energy, memory or pareto")->type_name("WHAT");
     app.add_option("--top", options->top, "How many plans to keep")->type_name("K")->check(CLI::Range(1, 10000));
     app.add_option("--workers", options->workers, "Threads; as many as there are processors")
         ->type_name("N")
         ->check(CLI::Range(1, 1024));
+    app.add_option("--store", options->store, "Keep every plan in this SQLite file")->type_name("FILE.sqlite");
+    app.add_flag("--resume", options->resume, "Go on with what --store holds");
+    app.add_option("--shard", options->shard, "Search one of so many equal parts, as 1/8")->type_name("PART/PARTS");
+    app.add_option("--from,--merge", options->from, "Rank the plans of these stores, searching nothing")->type_name("FILE..");
     declare_json(app, options->json);
     return [options] { return command_plan(*options); };
 }

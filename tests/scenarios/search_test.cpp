@@ -3,6 +3,7 @@
 
 #include "hardware/rng.hpp"
 #include "models/plan_problems.hpp"
+#include "planner/store.hpp"
 #include "sim/training.hpp"
 #include "tests/places.hpp"
 
@@ -258,4 +259,52 @@ TEST_CASE("estimates of a search are those of single runs", "[planner][search]")
         }
         CHECK(compared >= 30);
     }
+}
+
+TEST_CASE("a stored search resumes, ranks anew and merges from shards to the same answer", "[planner][search][store]") {
+    // Method: one whole search as the oracle; three shards merged; a store with its last branches deleted and resumed.
+    const SearchFile file(small_space);
+    const LoadedSearch search = file.load();
+    const SearchResult whole = search_plans(search.space, {});
+    const std::string expected = search_json(search, whole);
+    const StoreIdentity identity{search.scenario.sha256, file.path(), "", search.raw};
+    const auto folder = std::filesystem::temp_directory_path() / ("orrery-store-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(folder);
+    std::vector<StoredUnit> merged;
+    for (std::uint32_t shard = 0; shard < 3; ++shard) {
+        auto store = PlanStore::open((folder / ("part-" + std::to_string(shard))).string(), identity, false);
+        REQUIRE(store.ok());
+        SearchOptions options;
+        options.shard = shard;
+        options.shards = 3;
+        options.store = &*store;
+        CHECK(search_plans(search.space, options).complete());
+        const auto units = store->read();
+        REQUIRE(units.ok());
+        merged.insert(merged.end(), units->begin(), units->end());
+    }
+    CHECK(search_json(search, rank_stored(search.space, {}, merged)) == expected);
+    SearchOptions by_memory;
+    by_memory.objective = Objective::memory;
+    CHECK(rank_stored(search.space, by_memory, merged).best == search_plans(search.space, by_memory).best);
+
+    const std::string cut = (folder / "cut").string();
+    {
+        auto store = PlanStore::open(cut, identity, false);
+        REQUIRE(store.ok());
+        for (std::size_t i = 0; i + 3 < merged.size(); ++i) CHECK(store->write(merged[i]).empty());
+        CHECK_FALSE(store->write(merged.front()).empty());   // nothing is stored twice
+    }
+    CHECK_FALSE(PlanStore::open(cut, identity, false).ok());
+    StoreIdentity other = identity;
+    other.scenario_sha256 = "other";
+    CHECK(PlanStore::open(cut, other, true).problems().front().problem.find("holds another search") == 0);
+    auto store = PlanStore::open(cut, identity, true);
+    REQUIRE(store.ok());
+    SearchOptions options;
+    options.store = &*store;
+    CHECK(search_json(search, search_plans(search.space, options)) == expected);
+    CHECK(store->read()->size() == merged.size());
+    CHECK_FALSE(PlanStore::open_existing((folder / "none").string()).ok());
+    std::filesystem::remove_all(folder);
 }
