@@ -13,41 +13,43 @@ namespace orrery {
 
 /// Monotone radix heap over picoseconds (Ahuja, Mehlhorn, Orlin & Tarjan, "Faster algorithms for the shortest path
 /// problem", JACM 37(2), 1990): an event moves down at most once per bit of its distance, whatever the number pending.
-/// Order inside one instant follows from the order of the calls alone, so equal runs give equal orders.
+/// Events of one instant come in the order in which they were pushed.
 template <class Event>
 class Calendar {
   public:
-    /// Requires `at_ps` not before the instant that next() gave last.
+    /// Requires `at_ps` not before now_ps().
     void push(std::int64_t at_ps, Event event) {
         ORRERY_CHECK(at_ps >= now_ps_);
-        buckets_[bucket_of(at_ps)].push_back({at_ps, event});
+        place({at_ps, event});
     }
 
-    /// Moves on to the next instant that has an event; false if there is none.
+    /// Moves on to the next instant that has an event (the present one, if it has any left); false if there is none.
     bool next() {
-        if (!buckets_[0].empty()) return true;
-        std::size_t b = 1;
-        while (b < buckets_.size() && buckets_[b].empty()) ++b;
-        if (b == buckets_.size()) return false;
-        std::int64_t first = buckets_[b].front().at_ps;
-        for (const Entry& entry : buckets_[b]) first = std::min(first, entry.at_ps);
-        now_ps_ = first;
-        moving_.swap(buckets_[b]);
-        for (const Entry& entry : moving_) buckets_[bucket_of(entry.at_ps)].push_back(entry);
-        if (moving_.capacity() > capacity_kept) std::vector<Entry>().swap(moving_);
-        moving_.clear();
+        if (has_now()) return true;
+        if (occupied_ == 0) return false;
+        Bucket& bucket = buckets_[static_cast<std::size_t>(std::countr_zero(occupied_)) + 1];
+        occupied_ &= occupied_ - 1;
+        now_ps_ = std::min_element(bucket.begin(), bucket.end(), [](const Entry& a, const Entry& b) {
+                      return a.at_ps < b.at_ps;
+                  })->at_ps;
+        moving_.swap(bucket);
+        for (const Entry& entry : moving_) place(entry);
+        empty_out(moving_);
         return true;
     }
 
-    /// Takes one event of the present instant; false if none is left.
+    /// Takes the next event of the present instant; false if none is left.
     bool take(Event& event) {
-        if (buckets_[0].empty()) return false;
-        event = buckets_[0].back().event;
-        buckets_[0].pop_back();
+        if (!has_now()) return false;
+        event = buckets_[0][head_++].event;
+        if (head_ == buckets_[0].size()) {
+            empty_out(buckets_[0]);
+            head_ = 0;
+        }
         return true;
     }
 
-    [[nodiscard]] bool has_now() const { return !buckets_[0].empty(); }
+    [[nodiscard]] bool has_now() const { return head_ < buckets_[0].size(); }
     [[nodiscard]] std::int64_t now_ps() const { return now_ps_; }
 
   private:
@@ -55,15 +57,24 @@ class Calendar {
         std::int64_t at_ps;
         Event event;
     };
+    using Bucket = std::vector<Entry>;
     /// Larger buckets give their memory back once emptied: a burst of a million events should not stay.
     static constexpr std::size_t capacity_kept = 1 << 16;
 
-    [[nodiscard]] std::size_t bucket_of(std::int64_t at_ps) const {
-        return static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(at_ps ^ now_ps_)));
+    void place(const Entry& entry) {
+        const auto b = static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(entry.at_ps ^ now_ps_)));
+        buckets_[b].push_back(entry);
+        if (b > 0) occupied_ |= std::uint64_t{1} << (b - 1);
+    }
+    static void empty_out(Bucket& bucket) {
+        if (bucket.capacity() > capacity_kept) Bucket().swap(bucket);
+        bucket.clear();
     }
 
-    std::array<std::vector<Entry>, 65> buckets_;
-    std::vector<Entry> moving_;
+    std::array<Bucket, 65> buckets_;  // 0: of this instant; b: differs from it in bit b - 1 and none above
+    std::uint64_t occupied_ = 0;      // bit b - 1: bucket b has events
+    std::size_t head_ = 0;            // first event of bucket 0 not taken yet
+    Bucket moving_;
     std::int64_t now_ps_ = 0;
 };
 

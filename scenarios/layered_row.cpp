@@ -173,16 +173,13 @@ std::optional<std::string> layered_model_of(const Row& row) {
 Result<PreparedTraining> prepare_layered(const Row& row, const std::string& name, CatalogCache& catalog) {
     const auto devices = row.integer("n_accel");
     if (!devices || *devices < 1) return layered_problem("n_accel is absent");
-    Result<Cluster> cluster = cluster_of_row(row, catalog);
-    if (!cluster) return cluster.problems();
+    Result<PreparedTraining> begun = row_on_machine(row, catalog);
+    if (!begun) return begun.problems();
+    PreparedTraining prepared = std::move(begun).value();
     if (row.number("global_batch").value_or(*devices) < *devices)
         return layered_problem("fewer samples than devices: splitting one image over devices is not in this version");
-    const auto precision = layered_precision(row, cluster->device);
+    const auto precision = layered_precision(row, prepared.cluster.device);
     if (!precision) return layered_problem("precision is none that this family is trained in");
-    PreparedTraining prepared;
-    prepared.id = row.text("id");
-    prepared.source = row.text("source_id");
-    prepared.cluster = std::move(cluster).value();
     TrainingRun run;
     run.family = find_trained_model(name)->family;
     run.spec.model = "row";

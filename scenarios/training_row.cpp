@@ -262,6 +262,18 @@ Result<std::shared_ptr<const CollectiveParameters>> CatalogCache::collectives(co
     return place->second;
 }
 
+Result<PreparedTraining> row_on_machine(const Row& row, CatalogCache& catalog) {
+    const AcceleratorName* name = accelerator_of(row);
+    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
+    Result<Cluster> cluster = cluster_of(row, *name, catalog);
+    if (!cluster) return cluster.problems();
+    PreparedTraining prepared;
+    prepared.id = row.text("id");
+    prepared.source = row.text("source_id");
+    prepared.cluster = std::move(cluster).value();
+    return prepared;
+}
+
 namespace {
 
 /// Frameworks compute "fp32" products in tf32 where a device has it: TensorFlow since 2.4, PyTorch 1.7 to 1.11, and
@@ -271,25 +283,24 @@ DataType default_on(const Device& device, DataType type) {
     return type == DataType::fp32 && has_tf32 ? DataType::tf32 : type;
 }
 
+void read_stated_precision(const Row& row, const Device& device, TrainingSpec& spec) {
+    if (row.text("precision").empty()) return;
+    spec.precision = default_on(device, precision_of(row, device).value_or(spec.precision));
+}
+
 /// Rows of encoders and translation models: data parallel, of possible passes the largest that fits in memory.
 Result<PreparedTraining> prepare_encoder(const Row& row, CatalogCache& catalog) {
     if (const auto reason = encoder_excluded(row)) return not_whole(*reason);
-    const AcceleratorName* name = accelerator_of(row);
-    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
-    Result<Cluster> cluster = cluster_of(row, *name, catalog);
-    if (!cluster) return cluster.problems();
-    PreparedTraining prepared;
-    prepared.id = row.text("id");
-    prepared.source = row.text("source_id");
+    Result<PreparedTraining> begun = row_on_machine(row, catalog);
+    if (!begun) return begun.problems();
+    PreparedTraining prepared = std::move(begun).value();
+    const Device& device = prepared.cluster.device;
     TrainingSpec spec;
-    prepared.note = read_encoder_software(row, cluster->device.matrix_peak[DataType::fp8] > FlopPerSecond{}, spec);
-    if (!row.text("precision").empty()) {
-        spec.precision = default_on(cluster->device, precision_of(row, cluster->device).value_or(spec.precision));
-    }
+    prepared.note = read_encoder_software(row, device.matrix_peak[DataType::fp8] > FlopPerSecond{}, spec);
+    read_stated_precision(row, device, spec);
     const auto step = encoder_step(row, spec);
     if (!step) return not_whole("no step time and no throughput");
     prepared.measured_step_s = *step;
-    prepared.cluster = std::move(cluster).value();
     const Result<FrameworkProfile> framework = catalog.framework(spec.framework);
     if (!framework) return framework.problems();
     for (const int micro_batch : encoder_micro_batches(row, spec)) {
@@ -308,22 +319,16 @@ Result<PreparedTraining> prepare_encoder(const Row& row, CatalogCache& catalog) 
 /// Rows of recommenders and recurrent networks: a catalogue entry, data parallel.
 Result<PreparedTraining> prepare_family(const Row& row, CatalogCache& catalog) {
     if (const auto reason = family_excluded(row)) return not_whole(*reason);
-    const AcceleratorName* name = accelerator_of(row);
-    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
-    Result<Cluster> cluster = cluster_of(row, *name, catalog);
-    if (!cluster) return cluster.problems();
-    PreparedTraining prepared;
-    prepared.id = row.text("id");
-    prepared.source = row.text("source_id");
+    Result<PreparedTraining> begun = row_on_machine(row, catalog);
+    if (!begun) return begun.problems();
+    PreparedTraining prepared = std::move(begun).value();
+    const Device& device = prepared.cluster.device;
     TrainingSpec spec;
     prepared.note = read_family_software(row, spec);
-    if (!row.text("precision").empty()) {
-        spec.precision = default_on(cluster->device, precision_of(row, cluster->device).value_or(spec.precision));
-    }
+    read_stated_precision(row, device, spec);
     const auto step = family_step(row, spec);
     if (!step) return not_whole("no step time and no throughput");
     prepared.measured_step_s = *step;
-    prepared.cluster = std::move(cluster).value();
     const Result<FrameworkProfile> framework = catalog.framework(spec.framework);
     if (!framework) return framework.problems();
     const Result<TrainedModel> model = find_trained_model(family_entry(row));
@@ -336,12 +341,6 @@ Result<PreparedTraining> prepare_family(const Row& row, CatalogCache& catalog) {
 
 }  // namespace
 
-Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog) {
-    const AcceleratorName* name = accelerator_of(row);
-    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
-    return cluster_of(row, *name, catalog);
-}
-
 Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalog) {
     const Row row(json);
     if (is_encoder_row(row)) return prepare_encoder(row, catalog);
@@ -350,22 +349,16 @@ Result<PreparedTraining> prepare_training(const Json& json, CatalogCache& catalo
         if (const auto layered = layered_model_of(row)) return prepare_layered(row, *layered, catalog);
     }
     if (const auto reason = excluded(row)) return not_whole(*reason);
-    const AcceleratorName* name = accelerator_of(row);
-    if (name == nullptr) return not_whole("no catalogue entry for the accelerator");
     const auto step = measured_step(row);
     if (!step) return not_whole("no step time and no tokens per second");
-    Result<Parallelism> parallelism = parallelism_of(row);
+    const Result<Parallelism> parallelism = parallelism_of(row);
     if (!parallelism) return parallelism.problems();
-    Result<Cluster> cluster = cluster_of(row, *name, catalog);
-    if (!cluster) return cluster.problems();
-    const auto precision = precision_of(row, cluster->device);
+    Result<PreparedTraining> begun = row_on_machine(row, catalog);
+    if (!begun) return begun.problems();
+    PreparedTraining prepared = std::move(begun).value();
+    const auto precision = precision_of(row, prepared.cluster.device);
     if (!precision) return not_whole("precision is absent on a device with 8-bit matrix units");
-
-    PreparedTraining prepared;
-    prepared.id = row.text("id");
-    prepared.source = row.text("source_id");
     prepared.measured_step_s = *step;
-    prepared.cluster = std::move(cluster).value();
     TrainingSpec spec = spec_of(row, *parallelism, *precision);
     prepared.note = read_software(row, spec);
     const Result<FrameworkProfile> framework = catalog.framework(spec.framework);

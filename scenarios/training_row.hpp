@@ -39,8 +39,9 @@ struct PreparedTraining {
 
 class Row;
 
-/// The machine as the row describes it; what it leaves out is that of the catalogue node its device usually sits in.
-Result<Cluster> cluster_of_row(const Row& row, CatalogCache& catalog);
+/// A row's identity and the machine as it describes it; what it leaves out is that of the catalogue node its device
+/// usually sits in. Where rows of every kind begin.
+Result<PreparedTraining> row_on_machine(const Row& row, CatalogCache& catalog);
 
 /// A prepared row, or the one reason why it cannot be predicted (Problem::problem; it is the key of the skip count).
 /// Never reads the row's id or its source to decide anything about the prediction, nor the model's name but to look up

@@ -2,7 +2,7 @@
 #include "sim/engine.hpp"
 
 #include "hardware/result.hpp"
-#include "sim/calendar.hpp"
+#include "network/calendar.hpp"
 
 #include <exception>
 #include <limits>
@@ -14,7 +14,13 @@ extern "C" int sc_main(int, char**) { return 1; }
 namespace orrery {
 
 struct Engine::State {
-    Calendar calendar;
+    /// An event without its time, which the calendar keeps.
+    struct Due {
+        std::uint32_t kind = 0;
+        std::uint32_t subject = 0;
+        std::uint64_t data = 0;
+    };
+    Calendar<Due> calendar;
     Picoseconds now = 0;
     std::uint64_t events = 0;
     sc_core::sc_time::value_type start = 0;  // kernel time at which this run began
@@ -57,7 +63,7 @@ Engine::~Engine() { delete state_; }
 
 void Engine::schedule(Picoseconds at, std::uint32_t kind, std::uint32_t subject, std::uint64_t data) {
     ORRERY_CHECK(at >= state_->now);
-    state_->calendar.add({at, kind, subject, data});
+    state_->calendar.push(at, {kind, subject, data});
 }
 
 Picoseconds Engine::now() const { return state_->now; }
@@ -66,19 +72,20 @@ std::uint64_t Engine::events() const { return state_->events; }
 /// Handles everything due now, then asks the kernel to come back at the next instant.
 void Engine::State::drain_instant() {
     try {
+        Due due;
         do {
-            while (calendar.has_due()) {
+            while (calendar.take(due)) {
                 ++events;
-                (*handler)(calendar.take());
+                (*handler)({now, due.kind, due.subject, due.data});
             }
             (*at_instant_end)();
-        } while (calendar.has_due());
+        } while (calendar.has_now());
     } catch (...) {
         failure = std::current_exception();
         return;
     }
-    if (calendar.empty()) return;
-    const Picoseconds next = calendar.earliest();
+    if (!calendar.next()) return;
+    const Picoseconds next = calendar.now_ps();
     engine_kernel().wake.notify(sc_core::sc_time::from_value(static_cast<sc_core::sc_time::value_type>(next - now)));
     now = next;
 }

@@ -17,11 +17,8 @@ struct Event {
     std::uint64_t data = 0;
 };
 
-/// Events in time order; equal times in the order they were scheduled. Radix heap: amortised O(1) for a clock that only
-/// goes forward (Ahuja, Mehlhorn, Orlin & Tarjan, JACM 37(2), 1990).
-class Calendar;
-
-/// One run of the simulated clock from 0 until the calendar is empty. One at a time per process.
+/// One run of the simulated clock from 0 until the calendar is empty; events of one instant in the order they were
+/// scheduled. One at a time per process.
 class Engine {
   public:
     using Handler = std::function<void(const Event&)>;

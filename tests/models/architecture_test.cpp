@@ -1,5 +1,6 @@
 // Parameters and arithmetic of decoders against published figures and closed forms.
 #include "models/architecture.hpp"
+#include "tests/architectures.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -7,24 +8,7 @@ using namespace orrery;
 
 namespace {
 
-Architecture gpt(int layers, int hidden, int heads, int vocabulary, int positions) {
-    Architecture a;
-    a.layers = layers;
-    a.hidden = hidden;
-    a.heads = heads;
-    a.kv_heads = heads;
-    a.head_size = hidden / heads;
-    a.ffn = 4 * hidden;
-    a.vocabulary = vocabulary;
-    a.positions_max = positions;
-    a.activation = Activation::gelu;
-    a.positions = Positions::learned;
-    a.norm = Norm::layer_norm;
-    a.tied_embeddings = true;
-    a.attention_bias = true;
-    a.linear_bias = true;
-    return a;
-}
+using test::gpt;
 
 Architecture llama2_7b() {
     Architecture a;

@@ -1,6 +1,7 @@
 // Memory by part: per-layer formulas, schedules, sharding, and published profiles.
 #include "models/memory.hpp"
 #include "models/activation_memory.hpp"
+#include "tests/architectures.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -11,24 +12,7 @@ using namespace orrery;
 namespace {
 
 /// GPT-3's stack as Korthikanti et al. describe it: unfused attention, dropout, 16 bit.
-Architecture gpt3_175b() {
-    Architecture a;
-    a.layers = 96;
-    a.hidden = 12288;
-    a.heads = 96;
-    a.kv_heads = 96;
-    a.head_size = 128;
-    a.ffn = 4 * 12288;
-    a.vocabulary = 51200;
-    a.positions_max = 2048;
-    a.activation = Activation::gelu;
-    a.positions = Positions::learned;
-    a.norm = Norm::layer_norm;
-    a.tied_embeddings = true;
-    a.attention_bias = true;
-    a.linear_bias = true;
-    return a;
-}
+Architecture gpt3_175b() { return test::gpt(96, 12288, 96, 51200, 2048); }
 
 Architecture llama2_7b(int layers) {
     Architecture a;

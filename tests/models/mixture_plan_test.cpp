@@ -2,6 +2,7 @@
 #include "models/memory.hpp"
 #include "models/pipeline_split.hpp"
 #include "models/step_graph.hpp"
+#include "tests/architectures.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -33,16 +34,7 @@ Architecture small_latent() {
     return a;
 }
 
-Architecture small_dense() {
-    Architecture a;
-    a.layers = 4;
-    a.hidden = 1024;
-    a.heads = a.kv_heads = 16;
-    a.head_size = 64;
-    a.ffn = 4096;
-    a.vocabulary = 32768;
-    return a;
-}
+Architecture small_dense() { return test::llama(4, 1024, 16, 16, 4096); }
 
 TrainingSpec mixture_spec(int tensor, int data, int expert) {
     TrainingSpec s;

@@ -4,6 +4,7 @@
 #include "models/pipeline_split.hpp"
 #include "models/plan_problems.hpp"
 #include "models/step_graph.hpp"
+#include "tests/architectures.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -13,17 +14,7 @@ using namespace orrery;
 
 namespace {
 
-Architecture plain_decoder() {
-    Architecture a;
-    a.layers = 16;
-    a.hidden = 1024;
-    a.heads = 16;
-    a.kv_heads = 8;
-    a.head_size = 64;
-    a.ffn = 4096;
-    a.vocabulary = 32768;
-    return a;
-}
+Architecture plain_decoder() { return test::llama(16, 1024, 16, 8, 4096); }
 
 Architecture small_mixture() {
     Architecture a = plain_decoder();

@@ -1,5 +1,6 @@
 // A training step's graph: its arithmetic, bytes and parameters against closed forms, and what it refuses.
 #include "models/step_graph.hpp"
+#include "tests/architectures.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -12,30 +13,12 @@ namespace {
 
 /// A dense decoder with round numbers, vocabulary already a multiple of 128 * 8.
 Architecture small_llama() {
-    Architecture a;
+    Architecture a = test::llama(8, 1024, 16, 8, 4096);
     a.name = "small";
-    a.layers = 8;
-    a.hidden = 1024;
-    a.heads = 16;
-    a.kv_heads = 8;
-    a.head_size = 64;
-    a.ffn = 4096;
-    a.vocabulary = 32768;
     return a;
 }
 
-Architecture small_gpt() {
-    Architecture a = small_llama();
-    a.kv_heads = 16;
-    a.activation = Activation::gelu;
-    a.positions = Positions::learned;
-    a.positions_max = 2048;
-    a.norm = Norm::layer_norm;
-    a.tied_embeddings = true;
-    a.attention_bias = true;
-    a.linear_bias = true;
-    return a;
-}
+Architecture small_gpt() { return test::gpt(8, 1024, 16, 32768, 2048); }
 
 Architecture llama_405b() {
     Architecture a;

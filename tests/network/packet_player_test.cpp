@@ -76,7 +76,9 @@ TEST_CASE("a message on an idle way takes its packets and one more packet and la
 }
 
 TEST_CASE("packets and fluid agree on one bottleneck within the share of headers", "[network][packet]") {
-    // Method: four fixed flows over one short link, both players: headers are 1.6 %, the rest a few packets.
+    // Method: four fixed flows over one short link, both players: headers are 1.6 %, the rest a few packets. A fixed
+    // window is fair to a percent. DCTCP's flows run in step, so that packets of one instant always queue in one order
+    // and marks fall on the same flow (phase effects: Floyd & Jacobson, 1992): they share within a fifth only.
     const LinkTable links = slow_links(5);
     FlowSet flows;
     for (int i = 0; i < 4; ++i) flows.add(i, 9, 4.0_MB, std::vector<LinkId>{i, 4});
@@ -88,7 +90,7 @@ TEST_CASE("packets and fluid agree on one bottleneck within the share of headers
         CHECK(times.last / 1.0_us > fluid);
         CHECK(times.last / 1.0_us < 1.02 * fluid);
         const auto [first, last] = std::minmax_element(times.finish.begin(), times.finish.end());
-        CHECK(*first / *last > 0.9);  // nearly fair: packets queue in the order in which they come
+        CHECK(*first / *last > (control == CongestionControl::window ? 0.99 : 0.8));
     }
 }
 

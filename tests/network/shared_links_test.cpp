@@ -2,7 +2,6 @@
 #include "network/shared_links.hpp"
 
 #include "hardware/rng.hpp"
-#include "network/calendar.hpp"
 #include "network/sharing.hpp"
 
 #include <catch2/catch.hpp>
@@ -195,31 +194,4 @@ TEST_CASE("a change far away solves nothing here", "[network][flows]") {
     CHECK(shared.solved() == 4);
     CHECK(shared.rate(heavy) == Approx(7.5e9));
     CHECK(shared.rate(light) == Approx(2.5e9));
-}
-
-TEST_CASE("a calendar gives every event once, in the order of time", "[network][calendar]") {
-    // Method: 20,000 events, pushed while others are taken, against a sorted list.
-    Rng rng = Rng::stream(1, "calendar", 0);
-    Calendar<std::uint32_t> calendar;
-    std::vector<std::int64_t> due;
-    std::vector<std::int64_t> taken;
-    const auto push = [&](std::int64_t at) {
-        calendar.push(at, static_cast<std::uint32_t>(due.size()));
-        due.push_back(at);
-    };
-    for (int i = 0; i < 100; ++i) push(static_cast<std::int64_t>(rng.below(1000)));
-    std::uint32_t event = 0;
-    bool right = true;
-    while (calendar.next()) {
-        while (calendar.take(event)) {
-            right = right && due[event] == calendar.now_ps();
-            taken.push_back(calendar.now_ps());
-            for (int i = 0; i < 2 && due.size() < 20'000; ++i) {
-                push(calendar.now_ps() + static_cast<std::int64_t>(rng.below(std::uint64_t{1} << rng.below(40))));
-            }
-        }
-    }
-    CHECK(right);
-    CHECK(std::is_sorted(taken.begin(), taken.end()));
-    CHECK(taken.size() == due.size());
 }

@@ -4,6 +4,7 @@
 #include "sim/price.hpp"
 #include "tests/hardware/devices.hpp"
 #include "tests/sim/step_examples.hpp"
+#include "tests/architectures.hpp"
 
 using namespace orrery;
 using namespace orrery::examples;
@@ -17,14 +18,7 @@ Cluster cluster_with(int nodes) {
 }
 
 Architecture decoder(bool mixture) {
-    Architecture a;
-    a.layers = 16;
-    a.hidden = 4096;
-    a.heads = 32;
-    a.kv_heads = 8;
-    a.head_size = 128;
-    a.ffn = 14336;
-    a.vocabulary = 32768;
+    Architecture a = test::llama(16, 4096, 32, 8, 14336);
     if (mixture) {
         a.experts = 16;
         a.experts_per_token = 2;

@@ -3,6 +3,7 @@
 #include "sim/training.hpp"
 #include "tests/hardware/devices.hpp"
 #include "tests/sim/step_examples.hpp"
+#include "tests/architectures.hpp"
 
 using namespace orrery;
 using namespace orrery::examples;
@@ -54,21 +55,7 @@ Cluster dgx2_with(int devices) {
 /// GPT-2 stacks of ZeRO-Offload's table 3: 4096 wide, 50 layers for 10 B parameters, 65 for 13 B.
 TrainingRun offloaded_gpt(int layers, int devices, int micro_batch, int micro_batches) {
     TrainingRun run;
-    Architecture& a = run.architecture;
-    a.layers = layers;
-    a.hidden = 4096;
-    a.heads = 32;
-    a.kv_heads = 32;
-    a.head_size = 128;
-    a.ffn = 4 * 4096;
-    a.vocabulary = 50304;
-    a.positions_max = 1024;
-    a.activation = Activation::gelu;
-    a.positions = Positions::learned;
-    a.norm = Norm::layer_norm;
-    a.tied_embeddings = true;
-    a.attention_bias = true;
-    a.linear_bias = true;
+    run.architecture = test::gpt(layers, 4096, 32, 50304, 1024);
     TrainingSpec& s = run.spec;
     s.sequence = 1024;
     s.micro_batch = micro_batch;
