@@ -155,7 +155,7 @@ Result<std::vector<PrefillCalibration>> fit_prefill(const Device& device, const 
                                                     const OperatorFitOptions& options) {
     if (Problems problems = impossible_table(device, table); !problems.empty()) return problems;
     std::vector<PrefillCalibration> fits;
-    for (const DataType type : {DataType::bf16, DataType::fp16, DataType::fp8}) {
+    for (const DataType type : {DataType::bf16, DataType::fp16, DataType::fp8, DataType::fp32}) {
         AttentionRows rows;
         for (const MeasuredAttention& row : table.attention) {
             if (row.work.type == type) rows.push_back(row);

@@ -78,7 +78,7 @@ GemmCalibration fit_format(const Device& device, const TableName& name, const st
     fit.quality.rows_fitted = static_cast<std::int64_t>(split.fitted.size());
     judge(split.judged, model, fit.residuals, how, fit.quality);
     fit.parameters = whole;
-    if (element_bytes(fit.type) <= 1.0) {
+    if (type.quantises) {
         fit.parameters.launch = std::min(whole.launch, product_launch_max);
         fit.quantise_launch = whole.launch - fit.parameters.launch;
         fit.quality.note = "rows contain the quantise kernel; it is judged with them and kept out of the parameters";

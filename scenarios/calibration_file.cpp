@@ -240,7 +240,7 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
     const std::string pointer = file + ":";
     Problems problems;
     if (!expect_object(*json, pointer, problems)) return problems;
-    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "training"}, problems);
+    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "training", "machine"}, problems);
     Calibration calibration;
     for (const auto& [key, member] : {std::pair{"device", &Calibration::device}, std::pair{"date", &Calibration::date}}) {
         const auto found = json->find(key);

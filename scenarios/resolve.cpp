@@ -6,6 +6,7 @@
 #include "scenarios/framework_file.hpp"
 #include "scenarios/graph_file.hpp"
 #include "scenarios/scenario_checks.hpp"
+#include "scenarios/machine_file.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -58,7 +59,9 @@ Device resolved_device(const Scenario& scenario, const std::string& name, Proble
     const std::string file = located_file(scenario.cluster.calibration, scenario.directory);
     device.calibration = std::make_shared<const Calibration>(
         value_or_problems(read_calibration(file), "/cluster/calibration", problems));
-    return device;
+    const std::optional<MachineFigures> figures =
+        value_or_problems(read_machine_figures(file), "/cluster/calibration", problems);
+    return figures ? with_figures(std::move(device), *figures) : device;
 }
 
 }  // namespace

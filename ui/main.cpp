@@ -3,6 +3,7 @@
 #include "scenarios/nearest.hpp"
 #include "scenarios/result_json.hpp"
 #include "ui/command_calibrate.hpp"
+#include "ui/command_calibrate_machine.hpp"
 #include "ui/command_check.hpp"
 #include "ui/command_compare.hpp"
 #include "ui/command_import.hpp"
@@ -152,15 +153,32 @@ Action declare_calibrate(CLI::App& app) {
         ->type_name("NAME");
     app.add_option("--out", options->out,
                    "Calibration file to write; with --trainings the data folder whose calibrations and frameworks change")
-        ->required()
         ->type_name("FILE|FOLDER");
-    return [options, trainings] {
+    auto machine = std::make_shared<MachineOptions>();
+    app.add_option("--suite", machine->suite, "Measure this machine: quick (about two minutes) or full")
+        ->check(CLI::IsMember({"quick", "full"}))
+        ->excludes(from)
+        ->type_name("NAME");
+    app.add_option("--check", machine->check, "Measure 20 shapes anew and say whether this calibration still holds")->type_name("FILE");
+    app.add_option("--step", machine->step, "Run a small training step beside its prediction by this calibration")->type_name("FILE");
+    app.add_option("--seed", machine->seed, "Of shapes and data")->type_name("N");
+    app.add_option("--threads", machine->threads, "Threads to run on; absent: one per processor")
+        ->check(CLI::Range(1, 4096))
+        ->type_name("N");
+    return [options, trainings, machine] {
+        if (!machine->check.empty()) return check_machine(*machine);
+        if (!machine->step.empty()) return measure_step(*machine);
+        if (options->out.empty()) return print_problems({{"--out", "is missing", "say where to write the calibration"}});
+        if (!machine->suite.empty()) {
+            machine->out = options->out;
+            return calibrate_machine(*machine);
+        }
         if (!trainings->tables.empty()) {
             trainings->out = options->out;
             return static_cast<ExitStatus>(run_fit_trainings(*trainings));
         }
         if (options->from.empty()) {
-            return print_problems({{"orrery calibrate", "has nothing to fit to", "give --from and --device, or --trainings"}});
+            return print_problems({{"orrery calibrate", "has nothing to fit to", "give --suite, --from and --device, or --trainings"}});
         }
         return static_cast<ExitStatus>(run_calibrate(*options));
     };
@@ -215,7 +233,7 @@ constexpr auto commands = std::to_array<Command>({
      declare_compare},
     {"validate", "predict every row of a table of published measurements, print the errors",
      "orrery validate scenarios/published.jsonl", declare_validate},
-    {"calibrate", "fit a device to tables of measured kernels",
+    {"calibrate", "measure this machine, or fit a device to tables of measured kernels",
      "orrery calibrate --from measured/ --device h100-sxm --out h100-sxm.json", declare_calibrate},
     {"import", "what other tools say, as a file that scenarios can name", "orrery import nvidia-smi scenarios/measured/four-gpus.topo.txt --out node.json",
      declare_import},

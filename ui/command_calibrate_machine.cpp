@@ -1,0 +1,172 @@
+// Runs the suite with a progress bar, and prints what was measured beside what is predicted.
+#include "ui/command_calibrate_machine.hpp"
+
+#include "kernels/calibrate_machine.hpp"
+#include "kernels/reference/pinned_team.hpp"
+#include "kernels/training_step.hpp"
+#include "scenarios/calibration_file.hpp"
+#include "scenarios/catalog.hpp"
+#include "scenarios/date.hpp"
+#include "scenarios/machine_file.hpp"
+#include "scenarios/output_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+
+namespace orrery {
+namespace {
+
+constexpr std::size_t checked_shapes = 20;
+constexpr double still_holds = 0.10;      // median error up to which a file still describes the machine
+constexpr std::size_t worst_shown = 10;
+constexpr int step_repeats = 9;
+
+std::vector<MeasuredCase> measure_cases(const std::vector<KernelCase>& cases, const MachineFigures& machine, std::uint64_t seed) {
+    ProgressLine progress;
+    std::vector<MeasuredCase> rows;
+    const auto start = std::chrono::steady_clock::now();
+    for (const KernelCase& one : cases) {
+        const double gone = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        const double left = rows.empty() ? 0.0 : gone / static_cast<double>(rows.size()) * static_cast<double>(cases.size() - rows.size());
+        progress.show(fmt::format("{} ({:.0f} s left)", words_of(one), left), rows.size(), cases.size());
+        rows.push_back(measure_case(one, machine, seed));
+    }
+    progress.clear();
+    for (const MeasuredCase& row : rows) {
+        if (!row.shrunk_from.empty()) print_note(fmt::format("{}: too little memory; measured as {}", row.shrunk_from, words_of(row.kernel_case)));
+        if (!row.impossible.empty()) print_note(fmt::format("{}: refused: {}", words_of(row.kernel_case), row.impossible));
+    }
+    return rows;
+}
+
+std::string machine_text(const MachineFigures& m) {
+    return fmt::format("{}, {} threads; {}; seed {}\npeaks: fp32 {:.0f}, bf16 {:.0f}, int8 {:.0f} GFLOP/s; triad {:.1f} GB/s\n\n",
+                       m.processor, m.cores, m.libraries, m.seed, m.fp32_peak.si() / 1e9, m.bf16_peak.si() / 1e9,
+                       m.int8_peak.si() / 1e9, m.memory_bandwidth.si() / 1e9);
+}
+
+std::string rows_text(const std::vector<MeasuredCase>& rows) {
+    std::string text = fmt::format("{:<62} {:>11} {:>7} {:>10} {:>8} {:>9}\n", "kernel", "us", "spread", "GFLOP/s", "GB/s", "loss %");
+    std::size_t unsteady = 0;
+    for (const MeasuredCase& r : rows) {
+        unsteady += r.time.steady ? 0 : 1;
+        text += fmt::format("{:<62} {:>11.1f} {:>6.1f}{} {:>10.1f} {:>8.2f} {:>9}\n", words_of(r.kernel_case), r.time.seconds().si() * 1e6,
+                            100 * r.time.spread, r.time.steady ? " " : "!", r.flop.si() / r.time.seconds().si() / 1e9,
+                            r.bytes.si() / r.time.seconds().si() / 1e9, r.accuracy_loss < 0 ? "" : fmt::format("{:.3f}", 100 * r.accuracy_loss));
+    }
+    return text + fmt::format("\n! {} of {} kept a spread above 5 %: their time is the fastest eighth of the repeats, not the median\n\n", unsteady, rows.size());
+}
+
+std::string errors_text(const std::vector<CaseError>& errors, const std::string& title) {
+    std::map<std::string, std::vector<double>> kinds;
+    for (const CaseError& e : errors) kinds[e.kind].push_back(std::abs(e.error()));
+    std::string text = fmt::format("{:<40} {:>5} {:>7} {:>7} {:>7}\n", title, "rows", "mean", "median", "worst");
+    for (auto& [kind, values] : kinds) {
+        std::sort(values.begin(), values.end());
+        double sum = 0.0;
+        for (const double value : values) sum += value;
+        text += fmt::format("{:<40} {:>5} {:>7.1f} {:>7.1f} {:>7.1f}\n", kind, values.size(), 100 * sum / static_cast<double>(values.size()),
+                            100 * values[values.size() / 2], 100 * values.back());
+    }
+    std::vector<CaseError> worst = errors;
+    std::sort(worst.begin(), worst.end(), [](const CaseError& a, const CaseError& b) { return std::abs(a.error()) > std::abs(b.error()); });
+    text += "\nworst shapes:\n";
+    for (std::size_t i = 0; i < std::min(worst_shown, worst.size()); ++i) {
+        text += fmt::format("  {:<62} {:>9.1f} us, predicted {:>9.1f} ({:+.1f} %)\n", worst[i].row, worst[i].measured.si() * 1e6,
+                            worst[i].predicted.si() * 1e6, 100 * worst[i].error());
+    }
+    return text;
+}
+
+// The device that a file describes; a problem where it was not made on a machine.
+Result<Device> device_of_file(const std::string& file, MachineFigures& figures) {
+    const Result<Calibration> calibration = read_calibration(file);
+    const Result<std::optional<MachineFigures>> read = read_machine_figures(file);
+    if (!read) return read.problems();
+    if (!calibration) return calibration.problems();
+    if (!read->has_value()) {
+        return Problem{file, "was fitted to tables, not made on a machine", "make one with `orrery calibrate --suite quick --out FILE`"};
+    }
+    figures = **read;
+    Device device = with_figures(Device{}, figures);
+    device.name = figures.processor;
+    device.calibration = std::make_shared<const Calibration>(*calibration);
+    return device;
+}
+
+}  // namespace
+
+ExitStatus calibrate_machine(const MachineOptions& options) {
+    if (const Problems problems = output_problems(options.out); !problems.empty()) return print_problems(problems);
+    const PinnedTeam team(options.threads);
+    print_note("measuring the machine's limits");
+    const MachineFigures machine = measure_machine(team.threads(), options.seed);
+    const std::vector<MeasuredCase> rows =
+        measure_cases(suite_cases(options.suite == "full", options.seed, machine), machine, options.seed);
+    print_note("fitting");
+    MachineCalibration fit = fit_machine(machine, rows, options.seed);
+    for (const Problem& refused : fit.refused) print_note(refused.place + ": " + refused.problem + "; " + refused.remedy);
+    fit.calibration.date = today();
+    const Result<std::size_t> written = write_machine_calibration(machine, fit.calibration, options.out);
+    if (!written) return print_problems(written.problems());
+    print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
+    return print_answer(machine_text(machine) + rows_text(rows) + errors_text(fit.held_out, "errors in %, on rows held out"));
+}
+
+ExitStatus check_machine(const MachineOptions& options) {
+    MachineFigures figures;
+    const Result<Device> device = device_of_file(options.check, figures);
+    if (!device) return print_problems(device.problems());
+    const PinnedTeam team(static_cast<int>(figures.cores));
+    // Another seed than the suite's, so that the shapes are new; only classes with a prediction.
+    const std::uint64_t seed = static_cast<std::uint64_t>(figures.seed) + 1;
+    std::vector<KernelCase> cases;
+    const std::vector<KernelCase> all = suite_cases(false, seed, figures);
+    for (std::size_t i = 0; i < all.size() && cases.size() < checked_shapes; i += all.size() / checked_shapes) cases.push_back(all[i]);
+    const std::vector<CaseError> errors = predict_cases(*device, measure_cases(cases, figures, seed));
+    std::vector<double> sizes;
+    for (const CaseError& e : errors) sizes.push_back(std::abs(e.error()));
+    std::sort(sizes.begin(), sizes.end());
+    const bool holds = !sizes.empty() && sizes[sizes.size() / 2] <= still_holds;
+    const std::string verdict = fmt::format("\n{}: median error {:.1f} % on {} shapes\n", holds ? "still holds" : "does not hold any more",
+                                            sizes.empty() ? 0.0 : 100 * sizes[sizes.size() / 2], sizes.size());
+    return print_answer(errors_text(errors, "errors in %, measured anew") + verdict, holds ? ExitStatus::done : ExitStatus::no);
+}
+
+ExitStatus measure_step(const MachineOptions& options) {
+    MachineFigures figures;
+    const Result<Device> device = device_of_file(options.step, figures);
+    if (!device) return print_problems(device.problems());
+    const PinnedTeam team(static_cast<int>(figures.cores));
+    const MeasuredStep step = run_training_step({}, step_repeats, options.seed);
+    struct Sums {
+        std::size_t operators = 0;
+        double measured = 0.0;
+        double predicted = 0.0;
+    };
+    std::map<std::string, Sums> kinds;
+    Sums total;
+    for (const StepOperator& one : step.operators) {
+        const double predicted = execution_time(*device, one.work).si();
+        for (Sums* sums : {&kinds[one.kind], &total}) {
+            ++sums->operators;
+            sums->measured += one.measured.si();
+            sums->predicted += predicted;
+        }
+    }
+    total.measured = step.total.si();
+    kinds["total"] = total;
+    std::string text = fmt::format("{:<12} {:>9} {:>12} {:>13} {:>8}\n", "operators", "number", "measured ms", "predicted ms", "error %");
+    for (const auto& [kind, sums] : kinds) {
+        text += fmt::format("{:<12} {:>9} {:>12.2f} {:>13.2f} {:>+8.1f}\n", kind, sums.operators, 1e3 * sums.measured, 1e3 * sums.predicted,
+                            100 * (sums.predicted / sums.measured - 1.0));
+    }
+    return print_answer(text + fmt::format("\nloss {:.4f} at first, {:.4f} at last\n", step.losses.front(), step.losses.back()));
+}
+
+}  // namespace orrery
