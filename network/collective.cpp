@@ -100,6 +100,12 @@ CollectiveCase make_case(const Fabric& fabric, const Collective& collective, con
     c.passes = all_reduce ? 2 : 1;
     c.link_rate = fabric.scale_up.si() * usable_scale_up_share(fabric, shape.per_domain);
     c.hops = ring_hops(fabric, shape.per_domain);
+    c.local_pass = c.parameters.local_pass;
+    if (fabric.wiring == ScaleUp::cube_mesh) {
+        // The rings of a cube mesh were counted by the bus bandwidth they gave: local passes and protocol are in that.
+        c.local_pass = 0.0;
+        c.link_rate *= cube_mesh_payload / c.parameters.simple_efficiency;
+    }
     const bool reduces = collective.kind == CollectiveKind::all_reduce || collective.kind == CollectiveKind::reduce ||
                          collective.kind == CollectiveKind::reduce_scatter;
     if (reduces && collective.type == DataType::int8) c.reduce_slowdown = c.parameters.int8_slowdown;

@@ -23,6 +23,7 @@ struct CollectiveCase {
     double link_rate = 0.0;  // usable scale-up rate of one rank in this group, bytes/s
     int hops = 0;            // of one pass of the ring through the domain
     double reduce_slowdown = 1.0;
+    double local_pass = 0.0; // of the ring: a rank's own share, moved as well, in units of bytes / ranks
     int ranks_fewest = 1;    // of the group in one domain, if the others are full
     double port_rate = 0.0;  // payload of one rank's network port, bytes/s
 };

@@ -2,6 +2,7 @@
 #include "network/collective_fit.hpp"
 
 #include "hardware/rng.hpp"
+#include "network/collective_free.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -107,6 +108,15 @@ Seconds predicted_time(const CollectiveParameters& parameters, const MeasuredDom
     return sample_time(measured_fabric(parameters, domain), sample);
 }
 
+std::vector<Seconds> predicted_times(const CollectiveParameters& parameters, const MeasuredDomain& domain,
+                                     std::span<const CollectiveSample> samples) {
+    const Fabric fabric = measured_fabric(parameters, domain);
+    std::vector<Seconds> times;
+    times.reserve(samples.size());
+    for (const CollectiveSample& s : samples) times.push_back(sample_time(fabric, s));
+    return times;
+}
+
 std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                                                    std::span<const CollectiveSample> samples) {
     const Fabric fabric = measured_fabric(without_residuals(parameters), domain);
@@ -210,55 +220,7 @@ CollectiveFitQuality judge_fit(const CollectiveParameters& parameters, const Mea
 
 namespace {
 
-/// A parameter that the fit moves, and the standard deviation of its logarithm across five measured generations.
-struct FreeParameter {
-    Seconds CollectiveParameters::*time = nullptr;
-    double CollectiveParameters::*share = nullptr;
-    Bytes CollectiveParameters::*size = nullptr;
-    double spread = 0.3;
-};
-
 using P = CollectiveParameters;
-constexpr FreeParameter free_parameters[] = {
-    {&P::base, nullptr, nullptr, 0.27},
-    {&P::ll_step, nullptr, nullptr, 0.31},
-    {nullptr, &P::ll_efficiency, nullptr, 0.5},
-    {&P::ll128_start, nullptr, nullptr, 0.5},
-    {&P::ll128_step, nullptr, nullptr, 0.22},
-    {nullptr, &P::ll128_efficiency, nullptr, 0.19},
-    {&P::simple_start, nullptr, nullptr, 0.58},
-    {&P::simple_step, nullptr, nullptr, 0.33},
-    {nullptr, &P::simple_efficiency, nullptr, 0.08},
-    {&P::simple_fill, nullptr, nullptr, 1.5},
-    {nullptr, nullptr, &P::simple_fill_half, 0.26},
-    {nullptr, &P::local_pass, nullptr, 0.22},
-    {nullptr, &P::int8_slowdown, nullptr, 0.08},
-    {&P::nvls_latency, nullptr, nullptr, 0.13},
-    {nullptr, &P::nvls_efficiency, nullptr, 0.08},
-    {&P::nvls_fill, nullptr, nullptr, 0.27},
-    {&P::exchange_base, nullptr, nullptr, 0.24},
-    {&P::exchange_step, nullptr, nullptr, 0.41},
-    {nullptr, &P::exchange_ll_efficiency, nullptr, 0.31},
-    {&P::exchange_simple_start, nullptr, nullptr, 0.37},
-    {nullptr, &P::exchange_efficiency, nullptr, 0.08},
-    {&P::exchange_fill, nullptr, nullptr, 0.26},
-    {nullptr, nullptr, &P::exchange_fill_half, 1.1},
-    {nullptr, &P::exchange_local_pass, nullptr, 0.97},
-};
-
-double get_free(const CollectiveParameters& p, const FreeParameter& f) {
-    if (f.time) return (p.*f.time).si();
-    return f.size ? (p.*f.size).si() : p.*f.share;
-}
-
-void set_free(CollectiveParameters& p, const FreeParameter& f, double value) {
-    if (f.time)
-        p.*f.time = Seconds::from_si(value);
-    else if (f.size)
-        p.*f.size = Bytes::from_si(value);
-    else
-        p.*f.share = value;
-}
 
 double robust_loss(const CollectiveParameters& p, const MeasuredDomain& domain,
                    std::span<const CollectiveSample> samples) {

@@ -42,6 +42,10 @@ struct MeasuredDomain {
 Seconds predicted_time(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                        const CollectiveSample& sample);
 
+/// Prices of many at once.
+std::vector<Seconds> predicted_times(const CollectiveParameters& parameters, const MeasuredDomain& domain,
+                                     std::span<const CollectiveSample> samples);
+
 /// Residual tables of `parameters` (whose own residuals are not used): per kind and rank count a ratio for each power
 /// of two between the smallest and the largest size, the median over types; sizes in a gap get the log-log
 /// interpolation to the power 0.7, which leave-one-size-out found best.

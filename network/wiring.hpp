@@ -7,6 +7,9 @@
 
 namespace orrery {
 
+/// Bus bandwidth over rate of one link of a cube mesh: 22.5 of 25 GB/s (vTrain trace/v100 all-reduce tables, 1 GiB).
+inline constexpr double cube_mesh_payload = 0.9;
+
 /// Share of its scale-up rate that a rank of a group of `ranks` inside one domain can use in a ring.
 double usable_scale_up_share(const Fabric& fabric, int ranks);
 

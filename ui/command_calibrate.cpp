@@ -4,8 +4,11 @@
 #include "kernels/fit_calibration.hpp"
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/collective_file.hpp"
+#include "scenarios/collective_judge.hpp"
 #include "scenarios/date.hpp"
 #include "scenarios/fit_training.hpp"
+#include "scenarios/json.hpp"
 #include "scenarios/output_file.hpp"
 #include "ui/terminal.hpp"
 
@@ -100,9 +103,25 @@ Problems keep_training(const std::string& file, Calibration& calibration) {
 
 }  // namespace
 
+namespace {
+
+/// nccl-tests' outputs to a file in the form of network/calibration/NAME.json.
+int calibrate_network(const CalibrateOptions& options) {
+    const auto calibration = calibrate_collectives(options.from, options.device);
+    if (!calibration) return static_cast<int>(print_problems(calibration.problems()));
+    const auto written = write_text_file(options.out, collective_parameters_json(calibration->parameters));
+    if (!written) return static_cast<int>(print_problems(written.problems()));
+    print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
+    return static_cast<int>(print_answer(fmt::format("collectives of {} from {} measured sizes: {}\n", options.device, calibration->samples,
+                                                     calibration->parameters.source)));
+}
+
+}  // namespace
+
 int run_calibrate(const CalibrateOptions& options) {
     const auto refuse = [](const Problems& problems) { return static_cast<int>(print_problems(problems)); };
     if (const Problems problems = output_problems(options.out); !problems.empty()) return refuse(problems);
+    if (!options.from.empty() && std::all_of(options.from.begin(), options.from.end(), is_nccl_tests_file)) return calibrate_network(options);
     const Result<Device> device = read_device_entry(options.device);
     if (!device) return refuse(device.problems());
     const Result<std::vector<MeasuredTable>> tables = gather_tables(options);

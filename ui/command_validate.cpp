@@ -3,6 +3,7 @@
 
 #include "scenarios/ablation.hpp"
 #include "scenarios/fit_training.hpp"
+#include "scenarios/collective_judge.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/validate.hpp"
 
@@ -147,6 +148,13 @@ ExitStatus run_ablation(const ValidateOptions& options) {
 }  // namespace
 
 ExitStatus run_validate(const ValidateOptions& options) {
+    if (options.leave_one_size_out) {
+        if (!options.json.empty() || options.max_mape) {
+            return print_problems({{"--leave-one-size-out", "stands beside --json or --max-mape", "leave those out: it prints a table of its own"}});
+        }
+        const auto judged = judge_collectives(options.tables);
+        return judged ? print_answer(judgement_text(*judged)) : print_problems(judged.problems());
+    }
     if (options.leave_one_source_out) return run_leave_one_out(options);
     if (options.ablate) return run_ablation(options);
     if (!options.json.empty()) {

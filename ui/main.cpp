@@ -130,6 +130,8 @@ Action declare_validate(CLI::App& app) {
         ->type_name("PERCENT");
     app.add_flag("--leave-one-source-out", options->leave_one_source_out,
                  "Trainings: fit all constants anew without each source, then predict it (a minute)");
+    app.add_flag("--leave-one-size-out", options->leave_one_size_out,
+                 "Tables of collectives (SYSTEM.nccl-VERSION.nccl.csv): errors on sizes, keys and generations not seen, and from 20, 10 or 5 anchors");
     app.add_flag("--ablate", options->ablate, "Trainings: predict without each effect of the model, nothing refitted");
     return [options] { return run_validate(*options); };
 }
@@ -137,7 +139,7 @@ Action declare_validate(CLI::App& app) {
 Action declare_calibrate(CLI::App& app) {
     auto options = std::make_shared<CalibrateOptions>();
     auto trainings = std::make_shared<FitTrainingsOptions>();
-    auto* from = app.add_option("--from", options->from, "Tables of measured kernels (CSV), or a folder of them; repeatable")
+    auto* from = app.add_option("--from", options->from, "Tables of measured kernels (CSV), a folder of them, or what nccl-tests printed; repeatable")
                      ->allow_extra_args(true)
                      ->type_name("FILE|FOLDER");
     auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on")->type_name("NAME");

@@ -39,7 +39,7 @@ RingVolume ring_volume(const CollectiveCase& c) {
     if (c.collective.kind == CollectiveKind::broadcast || c.collective.kind == CollectiveKind::reduce)
         return {1.0, 1.0};
     const double steps = c.passes * (n - 1.0);
-    return {steps / n, (steps + c.parameters.local_pass) / n};
+    return {steps / n, (steps + c.local_pass) / n};
 }
 
 CollectivePrice ring_inside(const CollectiveCase& c, const RingProtocol& protocol, double fill) {
