@@ -3,6 +3,7 @@
 #include "network/algorithms/algorithms.hpp"
 #include "network/collective_parameters.hpp"
 #include "network/exchange.hpp"
+#include "network/link_rates.hpp"
 #include "network/wiring.hpp"
 
 #include <algorithm>
@@ -24,8 +25,9 @@ constexpr CollectiveAlgorithm collective_table[] = {
     {"doubling", "recursive halving and doubling: log2(n) steps, for all-reduce, all-gather and reduce-scatter", nullptr, nullptr,
      schedule_doubling},
     {"bruck", "all-gather and all-to-all of small messages in ceil(log2 n) steps", nullptr, nullptr, schedule_bruck},
-    {"pat", "parallel aggregated trees: all-gather and reduce-scatter, farthest first", nullptr, nullptr, schedule_pat},
-    {"collnet", "all-reduce with the sums made in the network's switches (SHARP)", nullptr, nullptr, schedule_collnet},
+    {"pat", "parallel aggregated trees: all-gather and reduce-scatter, farthest first", offer_pat, lay_pat, schedule_pat},
+    {"collnet", "all-reduce with the sums made in the network's switches (SHARP)", offer_collnet, lay_collnet,
+     schedule_collnet},
     {"two-level", "rings inside domains and along rails", nullptr, nullptr, schedule_two_level},
     {"pxn-exchange", "all-to-all by way of the neighbour on the receiver's rail", nullptr, nullptr,
      schedule_pxn_exchange},
@@ -60,11 +62,9 @@ ChosenPrice choose_price(const CollectiveCase& c) {
         }
     }
     ORRERY_CHECK(chosen.algorithm != nullptr);
-    if (c.shape.domains == 1) {
-        const double ratio = measured_over_physical(c.parameters, c.collective.kind, c.shape.ranks, c.collective.size);
-        chosen.price.latency *= ratio;
-        chosen.price.size *= ratio;
-    }
+    const double ratio = measured_over_physical(c.parameters, c.collective, c.shape);
+    chosen.price.latency *= ratio;
+    chosen.price.size *= ratio;
     if (c.collective.kind == CollectiveKind::barrier) {
         chosen.price.latency = idle_price(c, chosen.price);
         chosen.price.size = chosen.price.scale_up_load = chosen.price.port_load = 0.0;
@@ -88,8 +88,6 @@ void OfferList::add(const CollectivePrice& price, double ranked_by) {
     offers_[count_++] = {price, ranked_by};
 }
 
-void OfferList::add_fastest(const CollectiveCase& c, const CollectivePrice& price) { add(price, idle_price(c, price)); }
-
 CollectiveCase make_case(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {
     ORRERY_CHECK(fabric.parameters != nullptr);
     ORRERY_CHECK(shape.per_domain >= 1 && shape.domains >= 1);
@@ -100,6 +98,8 @@ CollectiveCase make_case(const Fabric& fabric, const Collective& collective, con
     c.passes = all_reduce ? 2 : 1;
     c.link_rate = fabric.scale_up.si() * usable_scale_up_share(fabric, shape.per_domain);
     c.hops = ring_hops(fabric, shape.per_domain);
+    c.net_hop = c.parameters.across_hop.si() > 0.0 ? c.parameters.across_hop.si() : fabric.net_hop.si();
+    c.port_overhead = port_payload_share / c.parameters.across_port_share;
     c.local_pass = c.parameters.local_pass;
     if (fabric.wiring == ScaleUp::cube_mesh) {
         // The rings of a cube mesh were counted by the bus bandwidth they gave: local passes and protocol are in that.
@@ -115,6 +115,21 @@ CollectiveCase make_case(const Fabric& fabric, const Collective& collective, con
     ORRERY_CHECK(shape.domains == 1 || c.port_rate > 0.0);
     ORRERY_CHECK(shape.per_domain == 1 || c.link_rate > 0.0);
     return c;
+}
+
+NcclGroup nccl_group(const CollectiveCase& c) {
+    const CollectiveParameters& p = c.parameters;
+    NcclGroup group;
+    group.generation = p.tuning_generation;
+    group.ranks = c.shape.ranks;
+    group.nodes = c.shape.domains;
+    const double ports = c.shape.per_domain * c.port_rate / port_payload_share;
+    group.bus = c.shape.per_domain > 1 ? p.tuning_bus_share * c.link_rate : ports;
+    if (c.shape.domains > 1) group.bus = std::min(group.bus, ports);
+    group.sums_in_switch = p.nvls_efficiency > 0.0 && c.shape.per_domain >= p.nvls_ranks_min &&
+                           c.fabric.wiring == ScaleUp::switched && c.collective.type != DataType::int8;
+    group.sums_in_network = c.fabric.reduces_in_network;
+    return group;
 }
 
 double limit_across(const CollectiveCase& c, double inside, double port_load) {
@@ -215,6 +230,9 @@ std::string collective_basis(const Fabric& fabric, const Collective& collective,
     if (is_empty(collective, shape.ranks)) return "nothing to exchange";
     const CollectiveParameters& p = *fabric.parameters;
     if (shape.domains > 1) {
+        for (const CollectiveResidual& residual : p.residuals) {
+            if (residual.kind == collective.kind && residual.domains == shape.domains) return "measured between domains: " + p.source;
+        }
         return "port rates and published hop latencies, inside each domain as " + p.name;
     }
     for (const CollectiveResidual& residual : p.residuals) {
@@ -223,13 +241,21 @@ std::string collective_basis(const Fabric& fabric, const Collective& collective,
     return "physical model of " + p.name + ": " + p.source;
 }
 
-double measured_over_physical(const CollectiveParameters& parameters, CollectiveKind kind, int ranks, Bytes size) {
-    const CollectiveResidual* below = nullptr;  // largest rank count not above `ranks`
+double measured_over_physical(const CollectiveParameters& parameters, const Collective& collective,
+                              const GroupShape& shape) {
+    const CollectiveResidual* below = nullptr;  // largest rank count not above the group's
     const CollectiveResidual* above = nullptr;  // smallest not below
+    const int ranks = shape.ranks;
+    const Bytes size = collective.size;
+    const bool int8 = collective.type == DataType::int8;
     for (const CollectiveResidual& residual : parameters.residuals) {
-        if (residual.kind != kind || residual.ratio.empty()) continue;
-        if (residual.ranks <= ranks && (!below || residual.ranks > below->ranks)) below = &residual;
-        if (residual.ranks >= ranks && (!above || residual.ranks < above->ranks)) above = &residual;
+        if (residual.kind != collective.kind || residual.ratio.empty() || residual.domains != shape.domains) continue;
+        if (residual.int8 && !int8) continue;
+        const auto own = [&](const CollectiveResidual* other) {
+            return other == nullptr || other->ranks != residual.ranks || residual.int8 == int8;
+        };
+        if (residual.ranks <= ranks && (!below || residual.ranks >= below->ranks) && own(below)) below = &residual;
+        if (residual.ranks >= ranks && (!above || residual.ranks <= above->ranks) && own(above)) above = &residual;
     }
     if (!below && !above) return 1.0;
     const auto log_ratio = [&](const CollectiveResidual& residual) {
@@ -242,7 +268,7 @@ double measured_over_physical(const CollectiveParameters& parameters, Collective
         return (1.0 - part) * std::log(residual.ratio[left]) + part * std::log(residual.ratio[right]);
     };
     if (!below) return std::exp(log_ratio(*above));
-    if (!above || above == below) return std::exp(log_ratio(*below));
+    if (!above || above->ranks == below->ranks) return std::exp(log_ratio(*below));
     const double part = std::log2(static_cast<double>(ranks) / below->ranks) /
                         std::log2(static_cast<double>(above->ranks) / below->ranks);
     return std::exp((1.0 - part) * log_ratio(*below) + part * log_ratio(*above));

@@ -26,10 +26,17 @@ CollectiveParameters fit_anchors(const CollectiveParameters& prior, const Measur
 /// there are) of all-reduce among all ranks; with `wanted` 10 among two ranks as well; with 20 all-to-all as well.
 std::vector<CollectiveSample> anchors_of(std::span<const CollectiveSample> samples, int wanted);
 
+/// What one output of nccl-tests says.
+struct NcclLog {
+    std::vector<CollectiveSample> samples;
+    std::vector<std::string> notes;   // what a reader should know: that it was cut
+};
+
 /// The text that nccl-tests prints: every line with a size and a time, out of place. Kind: by the name of
-/// the test in the text, else in `file` ("all_reduce_perf.txt"); ranks: counted in the text's list of ranks. Problems: no
-/// test's name, no ranks, no line; at most twenty lines that cannot be read.
-Result<std::vector<CollectiveSample>> parse_nccl_tests(std::string_view text, const std::string& file);
+/// the test in the text, else in `file` ("all_reduce_perf.txt"); ranks and hosts: by the text's list of ranks, each host one
+/// domain. Columns are found by their names and units. Problems: no test's name, no ranks, no head, units other than bytes
+/// and seconds, no line; at most twenty lines that cannot be read, among them one that breaks off.
+Result<NcclLog> parse_nccl_tests(std::string_view text, const std::string& file);
 
 /// The collective whose test ("all_reduce_perf") is named in `text`; and a type as nccl-tests names it, fp32 if unknown.
 std::optional<CollectiveKind> perf_test_kind(std::string_view text);

@@ -25,8 +25,13 @@ struct CollectiveCase {
     double reduce_slowdown = 1.0;
     double local_pass = 0.0; // of the ring: a rank's own share, moved as well, in units of bytes / ranks
     int ranks_fewest = 1;    // of the group in one domain, if the others are full
+    double net_hop = 0.0;    // s, of the network's low-latency hop
+    double port_overhead = 1.0;  // of all-reduce: bytes on a port over payload, beside port_payload_share
     double port_rate = 0.0;  // payload of one rank's network port, bytes/s
 };
+
+/// The group as NCCL's tuning table sees it.
+NcclGroup nccl_group(const CollectiveCase& c);
 
 struct CollectivePrice;
 struct Exchange;
@@ -61,8 +66,6 @@ struct CollectiveOffer {
 class OfferList {
   public:
     void add(const CollectivePrice& price, double ranked_by);
-    /// Between domains nothing was seen of the library's choice: the fastest on idle links is taken.
-    void add_fastest(const CollectiveCase& c, const CollectivePrice& price);
     [[nodiscard]] std::span<const CollectiveOffer> offers() const { return {offers_.data(), count_}; }
 
   private:

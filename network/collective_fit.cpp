@@ -14,32 +14,14 @@ namespace orrery {
 
 namespace {
 
-using SampleKey = std::tuple<CollectiveKind, int, double>;  // kind, ranks, bytes
-SampleKey key_of(const CollectiveSample& s) { return {s.kind, s.ranks, s.size.si()}; }
+using SampleKey = std::tuple<CollectiveKind, int, int, double>;  // kind, domains, ranks, bytes
+SampleKey key_of(const CollectiveSample& s) { return {s.kind, s.domains, s.ranks, s.size.si()}; }
 
 double median_of(std::vector<double> values) {
     ORRERY_CHECK(!values.empty());
     std::sort(values.begin(), values.end());
     const std::size_t middle = values.size() / 2;
     return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-}
-
-Fabric measured_fabric(const CollectiveParameters& parameters, const MeasuredDomain& domain) {
-    Node node;
-    node.name = "measured domain";
-    node.devices = node.scale_up_domain = domain.devices;
-    node.scale_up = domain.wiring;
-    node.nics = 0;
-    FabricSpec spec;
-    spec.topology = "single-node";
-    Result<Fabric> fabric =
-        build_fabric(spec, node, 1, domain.scale_up, std::make_shared<const CollectiveParameters>(parameters));
-    ORRERY_CHECK(fabric.ok());
-    return std::move(fabric).value();
-}
-
-Seconds sample_time(const Fabric& fabric, const CollectiveSample& s) {
-    return collective_time(fabric, {s.kind, s.size, s.type}, {s.ranks, s.ranks, 1, 1});
 }
 
 /// Piecewise linear through points sorted by x, held at the ends.
@@ -85,20 +67,35 @@ CollectiveParameters without_residuals(const CollectiveParameters& parameters) {
     return bare;
 }
 
-/// A gap's ratio is trusted to this power (leave-one-size-out over five fabrics: 3.9 to 6.1 % against 4.7 to 6.9 %).
-constexpr double gap_exponent = 0.7;
-
 double error_of(double predicted, double measured) { return std::abs(predicted / measured - 1.0); }
 
 }  // namespace
+
+Fabric measured_fabric(const CollectiveParameters& parameters, const MeasuredDomain& domain) {
+    Node node;
+    node.name = "measured domain";
+    node.devices = node.scale_up_domain = domain.devices;
+    node.scale_up = domain.wiring;
+    node.nics = 0;
+    FabricSpec spec;
+    spec.topology = "single-node";
+    Result<Fabric> fabric =
+        build_fabric(spec, node, 1, domain.scale_up, std::make_shared<const CollectiveParameters>(parameters));
+    ORRERY_CHECK(fabric.ok());
+    return std::move(fabric).value();
+}
+
+Seconds sample_time(const Fabric& fabric, const CollectiveSample& s) {
+    return collective_time(fabric, {s.kind, s.size, s.type}, {s.ranks, s.ranks / s.domains, s.domains, 1});
+}
 
 std::vector<CollectiveSample> median_samples(std::span<const CollectiveSample> samples) {
     std::map<std::pair<SampleKey, DataType>, std::vector<double>> replicates;
     for (const CollectiveSample& s : samples) replicates[{key_of(s), s.type}].push_back(s.time.si());
     std::vector<CollectiveSample> medians;
     for (const auto& [key, times] : replicates) {
-        const auto& [kind, ranks, size] = key.first;
-        medians.push_back({kind, key.second, ranks, Bytes::from_si(size), Seconds::from_si(median_of(times))});
+        const auto& [kind, domains, ranks, size] = key.first;
+        medians.push_back({kind, key.second, ranks, Bytes::from_si(size), Seconds::from_si(median_of(times)), domains});
     }
     return medians;
 }
@@ -115,29 +112,6 @@ std::vector<Seconds> predicted_times(const CollectiveParameters& parameters, con
     times.reserve(samples.size());
     for (const CollectiveSample& s : samples) times.push_back(sample_time(fabric, s));
     return times;
-}
-
-std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& parameters, const MeasuredDomain& domain,
-                                                   std::span<const CollectiveSample> samples) {
-    const Fabric fabric = measured_fabric(without_residuals(parameters), domain);
-    const Curves curves =
-        curves_of(samples, [&](const CollectiveSample& s) { return std::log(s.time / sample_time(fabric, s)); });
-    std::vector<CollectiveResidual> residuals;
-    for (const auto& [group, points] : curves) {
-        CollectiveResidual residual;
-        residual.kind = group.first;
-        residual.ranks = group.second;
-        residual.log2_bytes_min = static_cast<int>(std::floor(points.begin()->first + 0.5));
-        const int last = static_cast<int>(std::floor(points.rbegin()->first + 0.5));
-        for (int place = residual.log2_bytes_min; place <= last; ++place) {
-            const auto near = points.lower_bound(place - 0.25);
-            const bool measured = near != points.end() && near->first <= place + 0.25;
-            residual.ratio.push_back(
-                std::exp(measured ? near->second : gap_exponent * interpolate_points(points, place)));
-        }
-        residuals.push_back(residual);
-    }
-    return residuals;
 }
 
 double mean_collective_error(const CollectiveParameters& parameters, const MeasuredDomain& domain,

@@ -14,13 +14,14 @@
 
 namespace orrery {
 
-/// One measured collective, all ranks in one domain.
+/// One measured collective, all ranks in one domain, or as many in each of several.
 struct CollectiveSample {
     CollectiveKind kind = CollectiveKind::all_reduce;
     DataType type = DataType::fp16;
     int ranks = 2;
     Bytes size;  // as nccl-tests counts it
     Seconds time;
+    int domains = 1;
     bool operator==(const CollectiveSample&) const = default;
 };
 
@@ -46,11 +47,30 @@ Seconds predicted_time(const CollectiveParameters& parameters, const MeasuredDom
 std::vector<Seconds> predicted_times(const CollectiveParameters& parameters, const MeasuredDomain& domain,
                                      std::span<const CollectiveSample> samples);
 
-/// Residual tables of `parameters` (whose own residuals are not used): per kind and rank count a ratio for each power
-/// of two between the smallest and the largest size, the median over types; sizes in a gap get the log-log
-/// interpolation to the power 0.7, which leave-one-size-out found best.
+/// Residual tables of `parameters` (whose own residuals are not used): per kind, rank count and number of domains a ratio
+/// for each power of two between the smallest and the largest size, int8 apart where it was measured beside others. The
+/// ratios are the expectation of a Gaussian process over log size, type, kind and ranks given the samples' (Rasmussen &
+/// Williams, "Gaussian processes for machine learning", 2006, eq. 2.25), so that noise is not taken for structure and gaps
+/// lean on what lies beside them. `alike`: parameters of a generation with residuals, of which three fifths are expected
+/// here; null: none.
 std::vector<CollectiveResidual> tabulate_residuals(const CollectiveParameters& parameters, const MeasuredDomain& domain,
-                                                   std::span<const CollectiveSample> samples);
+                                                   std::span<const CollectiveSample> samples,
+                                                   const CollectiveParameters* alike = nullptr);
+/// The same for samples on any fabric.
+std::vector<CollectiveResidual> tabulate_residuals(const Fabric& fabric, std::span<const CollectiveSample> samples,
+                                                   const CollectiveParameters* alike = nullptr);
+
+/// `fabric` with other parameters.
+Fabric with_parameters(const Fabric& fabric, CollectiveParameters parameters);
+
+/// The domain as a fabric; and a sample's price on a fabric.
+Fabric measured_fabric(const CollectiveParameters& parameters, const MeasuredDomain& domain);
+Seconds sample_time(const Fabric& fabric, const CollectiveSample& sample);
+
+/// Start, hop and port share of all-reduce between domains for `samples` near those of the fabric's parameters: pattern
+/// search as fit_collectives(). Requires samples of several domains.
+CollectiveParameters fit_across(const Fabric& fabric, std::span<const CollectiveSample> samples);
+
 
 /// Mean |predicted / measured - 1|.
 double mean_collective_error(const CollectiveParameters& parameters, const MeasuredDomain& domain,
@@ -66,6 +86,6 @@ CollectiveFitQuality judge_fit(const CollectiveParameters& parameters, const Mea
 /// plus a pull towards the prior of `pull` per unit of ((ln p - ln prior) / spread)^2, spread by parameter as found
 /// across five generations. Deterministic; evaluates at most `rounds` sweeps over the parameters.
 CollectiveParameters fit_collectives(const CollectiveParameters& prior, const MeasuredDomain& domain,
-                                     std::span<const CollectiveSample> samples, double pull = 0.002, int rounds = 60);
+                                     std::span<const CollectiveSample> samples, double pull = 0.0005, int rounds = 120);
 
 }  // namespace orrery

@@ -5,6 +5,7 @@
 #include "hardware/fields.hpp"
 #include "hardware/units.hpp"
 #include "network/collective.hpp"
+#include "network/nccl_choice.hpp"
 
 #include <optional>
 #include <string>
@@ -18,6 +19,8 @@ struct CollectiveResidual {
     int ranks = 2;
     int log2_bytes_min = 9;     // size of the first ratio
     std::vector<double> ratio;  // at 2^log2_bytes_min, 2^(log2_bytes_min + 1), ...
+    int domains = 1;            // scale-up domains that the group spans
+    bool int8 = false;          // of int8 alone; else of all types that have no table of their own
     bool operator==(const CollectiveResidual&) const = default;
     static constexpr auto fields() {
         using R = CollectiveResidual;
@@ -27,6 +30,8 @@ struct CollectiveResidual {
             required_field("log2_bytes_min", &R::log2_bytes_min, {0.0, 60.0},
                            "Base-2 logarithm of the size of the first ratio."),
             required_field("ratio", &R::ratio, positive, "Measured over physical time, one per power of two of bytes."),
+            field("domains", &R::domains, count, "Scale-up domains that the group spans."),
+            field("int8", &R::int8, any_value, "Of int8 alone; else of all types without a table of their own."),
         };
     }
 };
@@ -98,6 +103,11 @@ struct CollectiveParameters {
     double tuning_ll_share = 0.31;     // cap of low latency over R
     double tuning_ll128_share = 0.75;  // rate of the second plateau over R; 0: not in the table
     double tuning_bus_share = 0.81;    // bus rate over R
+    NcclGeneration tuning_generation = NcclGeneration::hopper;  // row of its caps
+    // Between domains, all-reduce: what a calibration of one fabric found beside its hops and ports.
+    Seconds across_start{};             // once, whatever the protocol
+    Seconds across_hop{};               // one hop; 0: that of the fabric's kind
+    double across_port_share = 0.93;    // of the port rate (see network/link_rates.hpp)
     // Between domains: shares of the port rate beside the all-reduce's own 0.93 (see network/link_rates.hpp).
     double gather_port_share = 0.85;
     std::vector<CollectiveResidual> residuals;
@@ -149,6 +159,13 @@ struct CollectiveParameters {
                   "it."),
             field("tuning_bus_share", &P::tuning_bus_share, {0.0, 1.0, true},
                   "Bus rate in the library's tuning table, over the link rate."),
+            field("tuning_generation", &P::tuning_generation, any_value,
+                  "Row of the library's tuning table that caps its rates between nodes."),
+            field("across_start", &P::across_start, non_negative, "All-reduce between domains: extra start."),
+            field("across_hop", &P::across_hop, non_negative,
+                  "All-reduce between domains: one hop of the network; 0: as its kind has."),
+            field("across_port_share", &P::across_port_share, {0.0, 1.0, true},
+                  "All-reduce between domains: share of the port rate."),
             field("gather_port_share", &P::gather_port_share, {0.0, 1.0, true},
                   "Between domains: share of the port rate that gathers, scatters and exchanges reach."),
             field("residuals", &P::residuals, any_value, "Measured over physical time."),
@@ -157,8 +174,10 @@ struct CollectiveParameters {
     }
 };
 
-/// Ratio by which to multiply the physical time inside one domain: log-log interpolated over bytes and over ranks, held
-/// at the ends; 1 where the kind was not measured.
-double measured_over_physical(const CollectiveParameters& parameters, CollectiveKind kind, int ranks, Bytes size);
+/// Ratio by which to multiply the physical time of a group: log-log interpolated over bytes and over ranks, held at the
+/// ends; 1 where the kind was not measured. Between domains only tables of as many domains count: start, hop and share
+/// are what carries over to others.
+double measured_over_physical(const CollectiveParameters& parameters, const Collective& collective,
+                              const GroupShape& shape);
 
 }  // namespace orrery

@@ -33,8 +33,9 @@ struct PlayProtocol {
 /// As the algorithms' own files price them (network/algorithms).
 std::vector<PlayProtocol> play_protocols(const Fabric& fabric, CollectiveKind kind, const GroupShape& shape) {
     const CollectiveParameters& p = *fabric.parameters;
-    const double hop = fabric.net_hop.si();
     const bool across = shape.domains > 1;
+    const bool sums = kind == CollectiveKind::all_reduce || kind == CollectiveKind::barrier;
+    const double hop = sums && p.across_hop.si() > 0.0 ? p.across_hop.si() : fabric.net_hop.si();
     const double gather = p.gather_port_share / port_payload_share;
     if (kind == CollectiveKind::send_recv) {
         return {{"message", p.message_latency.si(), 0.0, hop, {p.message_efficiency, gather}}};
@@ -47,14 +48,14 @@ std::vector<PlayProtocol> play_protocols(const Fabric& fabric, CollectiveKind ki
         if (quick > 0.0) both.push_back({"LL", start, 0.0, hop, {std::min(1.0, quick), gather}});
         return both;
     }
-    const bool all_reduce = kind == CollectiveKind::all_reduce || kind == CollectiveKind::barrier;
-    if (across && !all_reduce) return {{"LL128", 14e-6, 1.9e-6, ring_gather_hop_ratio * hop, {0.8, gather}}};
-    const double base = p.base.si();
-    std::vector<PlayProtocol> all{{"Simple", base + p.simple_start.si(), p.simple_step.si(), simple_hop_ratio * hop, {p.simple_efficiency, 1.0}}};
+    if (across && !sums) return {{"LL128", 14e-6, 1.9e-6, ring_gather_hop_ratio * hop, {0.8, gather}}};
+    const double base = p.base.si() + (across ? p.across_start.si() : 0.0);
+    const double ports = p.across_port_share / port_payload_share;
+    std::vector<PlayProtocol> all{{"Simple", base + p.simple_start.si(), p.simple_step.si(), simple_hop_ratio * hop, {p.simple_efficiency, ports}}};
     const auto share = [&](double of_simple, double inside) { return across ? of_simple * p.simple_efficiency : inside; };
-    if (p.ll_efficiency > 0.0) all.push_back({"LL", base, p.ll_step.si(), hop, {share(0.5, p.ll_efficiency), 0.5}});
+    if (p.ll_efficiency > 0.0) all.push_back({"LL", base, p.ll_step.si(), hop, {share(0.5, p.ll_efficiency), 0.5 * ports}});
     if (p.ll128_efficiency > 0.0) {
-        all.push_back({"LL128", base + p.ll128_start.si(), p.ll128_step.si(), ll128_hop_ratio * hop, {share(0.92, p.ll128_efficiency), 0.92}});
+        all.push_back({"LL128", base + p.ll128_start.si(), p.ll128_step.si(), ll128_hop_ratio * hop, {share(0.92, p.ll128_efficiency), 0.92 * ports}});
     }
     return all;
 }
@@ -65,7 +66,7 @@ void adapt_to_switch(const CollectiveParameters& p, std::string_view algorithm, 
     if (!in_switch) return;
     PlayProtocol one = protocols.front();
     one.name = "NVLS";
-    one.start = p.nvls_latency.si();
+    one.start = p.nvls_latency.si() + (algorithm == "hierarchical" ? p.across_start.si() : 0.0);
     one.step = 0.0;
     if (p.nvls_efficiency > 0.0) one.shares.scale_up = std::min(1.0, p.nvls_efficiency * (ranks + 1.0) / ranks);
     if (algorithm == "hierarchical") one.hop *= 20.9 / 14.0;  // as in hierarchical.cpp
@@ -218,7 +219,19 @@ struct PricedExchange {
     double idle = 0.0;           // with what was measured, where it was
     std::string_view algorithm;
     std::string basis;
+    bool measured = false;       // of groups over several domains: as many as these
 };
+
+/// By what the library ranks a protocol of a ring or tree between domains: its own table. Of all else nothing is known but
+/// the time on idle links.
+double protocol_rank(const Fabric& fabric, const CollectiveRequest& request, const GroupShape& shape, std::string_view algorithm,
+                     std::string_view protocol, double schedule_time) {
+    const bool ranked = request.collective.kind == CollectiveKind::all_reduce && shape.domains > 1 && (algorithm == "ring" || algorithm == "tree");
+    if (!ranked) return schedule_time;
+    const CollectiveCase c = make_case(fabric, request.collective, shape);
+    return nccl_time(nccl_group(c), c.collective.kind, c.bytes, algorithm == "ring" ? NcclAlgorithm::ring : NcclAlgorithm::tree,
+                     protocol == "LL" ? NcclProtocol::ll : protocol == "LL128" ? NcclProtocol::ll128 : NcclProtocol::simple);
+}
 
 GroupShape shape_of_groups(const Fabric& fabric, const CollectiveRequest& request) {
     GroupShape shape = shape_of(fabric, request.groups.front());
@@ -239,10 +252,12 @@ Result<PricedExchange> price_exchange(const Fabric& fabric, const FabricWays& wa
     const GroupShape shape = shape_of_groups(fabric, request);
     std::vector<PlayProtocol> protocols = play_protocols(fabric, request.collective.kind, shape);
     adapt_to_switch(*fabric.parameters, priced.algorithm, shape.per_domain, protocols);
-    priced.schedule_time = std::numeric_limits<double>::infinity();
+    double best = std::numeric_limits<double>::infinity();
     for (const PlayProtocol& protocol : protocols) {
         const double time = schedule_idle_time(priced.laid, protocol, ways.links(protocol.shares));
-        if (time >= priced.schedule_time) continue;
+        const double ranked_by = protocol_rank(fabric, request, shape, priced.algorithm, protocol.name, time);
+        if (ranked_by >= best) continue;
+        best = ranked_by;
         priced.schedule_time = time;
         priced.protocol = protocol;
     }
@@ -253,6 +268,7 @@ Result<PricedExchange> price_exchange(const Fabric& fabric, const FabricWays& wa
         priced.idle = (alone ? idle_time(fabric, plan_transfer(fabric, request.collective, request.groups.front()))
                              : collective_time(fabric, request.collective, shape)).si();
         priced.basis = collective_basis(fabric, request.collective, shape);
+        priced.measured = shape.domains > 1 && priced.basis.starts_with("measured");
     }
     return priced;
 }
@@ -371,7 +387,7 @@ Result<CollectiveOutcome> play_collective(const Fabric& fabric, const FabricWays
     CollectiveOutcome outcome = outcome_of(*priced);
     // Inside one domain measurements say more than steps and links do; between domains the links are what is asked about.
     const bool one_domain = priced->laid.c.domains.size() == 1;
-    const double slowness = one_domain && request.groups.size() == 1 ? priced->idle / priced->schedule_time : 1.0;
+    const double slowness = (one_domain || priced->measured) && request.groups.size() == 1 ? priced->idle / priced->schedule_time : 1.0;
     FlowSet flows;
     for (const std::vector<RankId>& group : request.groups) {
         if (&group == &request.groups.front()) {

@@ -33,6 +33,7 @@ struct FabricSpec {
     bool twisted = false;                 // torus
     double distance_km = 100.0;           // of two-sites
     BytesPerSecond long_haul_bandwidth{}; // of two-sites, each direction; zero: an eighth of one site's ports
+    bool in_network_reduction = false;    // switches add up (SHARP), and the library may use it
     std::string graph;                    // of custom: file
     std::shared_ptr<const NetworkGraph> custom;  // what that file says
     static constexpr auto fields() {
@@ -59,6 +60,9 @@ struct FabricSpec {
             field("distance_km", &F::distance_km, {0.0, 40000.0}, "Of two-sites: fibre between them, 4.9 us per km."),
             field("long_haul_bandwidth", &F::long_haul_bandwidth, positive,
                   "Of two-sites: all fibres together, one direction; absent: an eighth of one site's ports."),
+            field("in_network_reduction", &F::in_network_reduction, any_value,
+                  "Switches add up all-reduces (SHARP), and the library may use it (NCCL_COLLNET_ENABLE=1).",
+                  "NCCL's own default: off"),
             field("graph", &F::graph, any_value, "Of custom: file with nodes, switches and links."),
         };
     }
@@ -94,6 +98,7 @@ struct Fabric {
     std::shared_ptr<const RoutedNetwork> network;            // ways link by link; null: trunks, if any, are all that binds
     LinkId first_network_link = 0;                           // of network->links in `links`
     std::vector<double> port_left;                           // per rank, of its port's rate; empty: all of it
+    bool reduces_in_network = false;                         // its switches add up all-reduces
     bool changes_rails = false;                              // to another rail by the sender's neighbour on it
 };
 

@@ -265,6 +265,7 @@ Result<Fabric> bare_fabric(const FabricSpec& spec, const Node& node, int nodes, 
     fabric.node_nic = std::max(0, node.nics) * port_bandwidth(spec, node);
     fabric.net_hop = spec.latency.si() > 0.0 ? spec.latency : default_hop_latency(node.nic_kind);
     add_rank_links(port_payload_share * fabric.node_nic / node.devices, fabric);
+    fabric.reduces_in_network = spec.in_network_reduction;
     fabric.leaf_of.assign(static_cast<std::size_t>(fabric.devices), 0);
     return fabric;
 }

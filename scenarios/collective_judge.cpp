@@ -1,48 +1,96 @@
 // Fits on parts of measured tables, judged on the rest.
 #include "scenarios/collective_judge.hpp"
 
+#include "hardware/rng.hpp"
 #include "network/collective_anchors.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/collective_calibrate.hpp"
 #include "scenarios/collective_file.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/validate_kinds.hpp"
 
 #include <fmt/format.h>
+#include <tbb/parallel_for.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <functional>
+#include <set>
 
 namespace orrery {
 namespace {
 
-/// Generations with a whole table in the catalogue.
-constexpr std::array<std::string_view, 5> measured_generations{"a100-sxm-80", "h100-sxm", "h200-sxm", "b200-sxm", "gb200"};
+constexpr int halvings = 3;
+constexpr int tenths = 10;
 
-Result<std::vector<CollectiveParameters>> other_generations(const std::string& device) {
+/// What a table is judged with.
+struct JudgedTable {
+    MeasuredDomain domain;
+    std::vector<CollectiveSample> samples;
     std::vector<CollectiveParameters> others;
-    for (const std::string_view name : measured_generations) {
-        if (name == device) continue;
-        const Result<Device> found = find_device(name);
-        if (!found) return found.problems();
-        const auto parameters = find_collective_parameters(*found);
-        if (!parameters) return parameters.problems();
-        others.push_back(**parameters);
+    CollectiveParameters prior;
+};
+
+/// Sums over the rows that one fit has not seen.
+struct UnseenErrors {
+    double calibrated = 0.0;
+    double physics = 0.0;
+    int rows = 0;
+    double worst = 0.0;
+    std::string worst_row;
+    void add(const UnseenErrors& more) {
+        calibrated += more.calibrated;
+        physics += more.physics;
+        rows += more.rows;
+        if (std::abs(more.worst) > std::abs(worst)) {
+            worst = more.worst;
+            worst_row = more.worst_row;
+        }
     }
-    return others;
+};
+
+std::string row_name(const CollectiveSample& s) {
+    return fmt::format("{} {} among {}, {:.0f} bytes", name_of(s.kind), name_of(s.type), s.ranks, s.size.si());
 }
 
-Result<MeasuredDomain> domain_of(const Device& device, std::string_view node_name) {
-    const Result<Node> node = find_node(node_name);
-    if (!node) return node.problems();
-    return MeasuredDomain{device.scale_up_bandwidth, node->scale_up_domain, node->scale_up};
+UnseenErrors fit_and_judge(const JudgedTable& table, const std::vector<CollectiveSample>& seen, const std::vector<CollectiveSample>& unseen) {
+    UnseenErrors errors;
+    if (seen.empty() || unseen.empty()) return errors;
+    CollectiveParameters fitted = fit_collectives(table.prior, table.domain, seen);
+    const std::vector<Seconds> bare = predicted_times(fitted, table.domain, unseen);
+    fitted.residuals = tabulate_residuals(fitted, table.domain, seen, generation_alike(table.others, table.domain, seen));
+    const std::vector<Seconds> times = predicted_times(fitted, table.domain, unseen);
+    for (std::size_t i = 0; i < unseen.size(); ++i) {
+        const double error = times[i] / unseen[i].time - 1.0;
+        errors.calibrated += std::abs(error);
+        errors.physics += std::abs(bare[i] / unseen[i].time - 1.0);
+        ++errors.rows;
+        if (std::abs(error) <= std::abs(errors.worst)) continue;
+        errors.worst = error;
+        errors.worst_row = row_name(unseen[i]);
+    }
+    return errors;
 }
 
-double error_on(const CollectiveParameters& parameters, const MeasuredDomain& domain, std::span<const CollectiveSample> samples) {
-    const std::vector<Seconds> times = predicted_times(parameters, domain, samples);
-    double sum = 0.0;
-    for (std::size_t i = 0; i < samples.size(); ++i) sum += std::abs(times[i] / samples[i].time - 1.0);
-    return samples.empty() ? 0.0 : sum / static_cast<double>(samples.size());
+/// `folds` fits, each without the rows of its own fold; a negative fold is of no fit and always seen.
+UnseenErrors judge_folds(const JudgedTable& table, int folds, const std::function<int(const CollectiveSample&)>& fold_of) {
+    std::vector<UnseenErrors> errors(static_cast<std::size_t>(folds));
+    tbb::parallel_for(0, folds, [&](int fold) {
+        std::vector<CollectiveSample> seen;
+        std::vector<CollectiveSample> unseen;
+        for (const CollectiveSample& s : table.samples) (fold_of(s) == fold ? unseen : seen).push_back(s);
+        errors[static_cast<std::size_t>(fold)] = fit_and_judge(table, seen, unseen);
+    });
+    UnseenErrors sum;
+    for (const UnseenErrors& one : errors) sum.add(one);
+    return sum;
+}
+
+/// A number from 0 to 1 of a key, whatever its replicates.
+double draw_of(const CollectiveSample& s, std::uint64_t seed) {
+    const auto id = static_cast<std::uint64_t>(s.size.si()) * 64 + static_cast<std::uint64_t>(s.ranks);
+    Rng rng = Rng::stream(seed, std::string(name_of(s.kind)) + " " + std::string(name_of(s.type)), id);
+    return rng.uniform();
 }
 
 std::vector<CollectiveSample> without(std::span<const CollectiveSample> samples, std::span<const CollectiveSample> anchors) {
@@ -54,6 +102,28 @@ std::vector<CollectiveSample> without(std::span<const CollectiveSample> samples,
         if (!is_anchor) rest.push_back(s);
     }
     return rest;
+}
+
+void judge_left_out(const JudgedTable& table, CollectiveJudgement& judged) {
+    UnseenErrors halves;
+    for (std::uint64_t seed = 1; seed <= halvings; ++seed) {
+        const auto half = [&](const CollectiveSample& s) { return draw_of(s, seed) < 0.5 ? -1 : 0; };
+        halves.add(judge_folds(table, 1, half));
+    }
+    const UnseenErrors tenth = judge_folds(table, tenths, [&](const CollectiveSample& s) { return static_cast<int>(tenths * draw_of(s, 1)); });
+    std::set<double> distinct;
+    for (const CollectiveSample& s : table.samples) distinct.insert(s.size.si());
+    const std::vector<double> sizes(distinct.begin(), distinct.end());
+    const UnseenErrors size_out = judge_folds(table, static_cast<int>(sizes.size()), [&](const CollectiveSample& s) {
+        return static_cast<int>(std::lower_bound(sizes.begin(), sizes.end(), s.size.si()) - sizes.begin());
+    });
+    judged.unseen = halves.calibrated / std::max(1, halves.rows);
+    judged.unseen_physics = halves.physics / std::max(1, halves.rows);
+    judged.tenth = tenth.calibrated / std::max(1, tenth.rows);
+    judged.size_out = size_out.calibrated / std::max(1, size_out.rows);
+    judged.size_out_physics = size_out.physics / std::max(1, size_out.rows);
+    judged.worst = size_out.worst_row;
+    judged.worst_error = size_out.worst;
 }
 
 Result<CollectiveJudgement> judge_table(const std::string& path) {
@@ -70,64 +140,37 @@ Result<CollectiveJudgement> judge_table(const std::string& path) {
     if (!device) return device.problems();
     const auto own = find_collective_parameters(*device);
     if (!own) return own.problems();
-    const Result<MeasuredDomain> domain = domain_of(*device, machine->node);
-    if (!domain) return domain.problems();
-    const auto others = other_generations(judged.device);
+    const Result<Node> node = find_node(machine->node);
+    if (!node) return node.problems();
+    auto others = other_generations(judged.device);
     if (!others) return others.problems();
-    std::vector<CollectiveSample> inside;
-    for (const CollectiveSample& s : *samples) {
-        if (s.ranks <= domain->devices) inside.push_back(s);
-    }
-    judged.quality = judge_fit(**own, *domain, inside, 1);
-    const CollectiveParameters pooled = pooled_parameters(*others, (*own)->nvls_efficiency > 0.0);
+    JudgedTable table{{device->scale_up_bandwidth, node->scale_up_domain, node->scale_up}, {}, std::move(others).value(), {}};
+    std::copy_if(samples->begin(), samples->end(), std::back_inserter(table.samples),
+                 [&](const CollectiveSample& s) { return s.ranks <= table.domain.devices; });
+    judged.rows = static_cast<int>(table.samples.size());
+    const CollectiveParameters pooled = pooled_parameters(table.others, (*own)->nvls_efficiency > 0.0);
+    table.prior = pooled;
+    table.prior.tuning_ll_share = (*own)->tuning_ll_share;
+    table.prior.tuning_ll128_share = (*own)->tuning_ll128_share;
+    table.prior.tuning_bus_share = (*own)->tuning_bus_share;
+    judge_left_out(table, judged);
+    judged.interpolated = judge_fit(**own, table.domain, table.samples, 1).interpolation_error;
     for (const int wanted : {5, 10, 20}) {
-        const std::vector<CollectiveSample> anchors = anchors_of(inside, wanted);
-        CollectiveParameters fitted = fit_anchors(pooled, *domain, anchors);
-        judged.by_anchors.emplace_back(wanted, error_on(fitted, *domain, without(inside, anchors)));
+        const std::vector<CollectiveSample> anchors = anchors_of(table.samples, wanted);
+        const CollectiveParameters fitted = fit_anchors(pooled, table.domain, anchors);
+        judged.by_anchors.emplace_back(wanted, mean_collective_error(fitted, table.domain, without(table.samples, anchors)));
     }
-    for (CollectiveParameters other : *others) {
+    for (CollectiveParameters other : table.others) {
         other.residuals.clear();
-        judged.by_others.emplace_back(other.name, error_on(other, *domain, inside));
+        judged.by_others.emplace_back(other.name, mean_collective_error(other, table.domain, table.samples));
     }
     std::vector<CollectiveSample> large;
-    std::copy_if(inside.begin(), inside.end(), std::back_inserter(large), [](const CollectiveSample& s) { return s.size >= 16.0_MiB; });
-    judged.pooled_large = error_on(pooled, *domain, large);
+    std::copy_if(table.samples.begin(), table.samples.end(), std::back_inserter(large), [](const CollectiveSample& s) { return s.size >= 16.0_MiB; });
+    judged.pooled_large = mean_collective_error(pooled, table.domain, large);
     return judged;
 }
 
-/// nccl-tests -J: "results" with "size", "type" and "out_of_place": {"time"}, microseconds; "rank" once for each device.
-Result<std::vector<CollectiveSample>> read_nccl_json(const std::string& text, const std::string& file) {
-    const Result<Json> json = parse_json_text(text, file);
-    if (!json) return json.problems();
-    std::optional<CollectiveKind> kind = perf_test_kind(text);
-    if (!kind) kind = perf_test_kind(file);
-    int ranks = 0;
-    for (std::size_t at = text.find("\"rank\""); at != std::string::npos; at = text.find("\"rank\"", at + 1)) ++ranks;
-    const auto results = json->is_object() ? json->find("results") : json->end();
-    if (!kind) return Problem{file, "does not name its test", "put the test's name into the file's, as all_reduce_perf.json"};
-    if (ranks < 2) return Problem{file, "lists " + std::to_string(ranks) + " ranks", "give all that nccl-tests wrote"};
-    std::vector<CollectiveSample> samples;
-    if (json->is_object() && results != json->end() && results->is_array()) {
-        for (const Json& row : *results) {
-            if (!row.is_object() || !row.contains("size") || !row.contains("out_of_place")) continue;
-            const Json& place = row["out_of_place"];
-            if (!row["size"].is_number() || !place.is_object() || !place.contains("time") || !place["time"].is_number()) continue;
-            const double size = row["size"].get<double>();
-            const double time = place["time"].get<double>();
-            const std::string type = row.contains("type") && row["type"].is_string() ? row["type"].get<std::string>() : "float";
-            if (size > 0.0 && time > 0.0) samples.push_back({*kind, perf_type(type), ranks, Bytes::from_si(size), Seconds::from_si(time * 1e-6)});
-        }
-    }
-    if (samples.empty()) return Problem{file, "has no results with a size and a time", "give what nccl-tests wrote with -J"};
-    return samples;
-}
-
 }  // namespace
-
-bool is_nccl_tests_file(const std::string& file) {
-    const Result<std::string> text = read_text_file(file);
-    return text && is_nccl_tests(*text);
-}
 
 Result<std::vector<CollectiveJudgement>> judge_collectives(const std::vector<std::string>& tables) {
     std::vector<CollectiveJudgement> judgements;
@@ -140,75 +183,34 @@ Result<std::vector<CollectiveJudgement>> judge_collectives(const std::vector<std
 }
 
 std::string judgement_text(const std::vector<CollectiveJudgement>& judgements) {
-    std::string text = fmt::format("{:<34} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n", "mean errors in %", "rows", "physics", "unseen",
-                                   "size out", "interpol", "20", "10", "5 pts", ">=16 MiB");
-    CollectiveFitQuality sum;
-    double counts[3] = {0.0, 0.0, 0.0};
-    double large = 0.0;
+    if (judgements.empty()) return {};
+    const auto figures_of = [](const CollectiveJudgement& j) {
+        return std::array<double, 9>{j.size_out, j.size_out_physics, j.interpolated, j.unseen, j.tenth, j.by_anchors[2].second, j.by_anchors[1].second,
+                                     j.by_anchors[0].second, j.pooled_large};
+    };
+    std::string text = fmt::format("{:<34} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n", "mean errors in %, rows not seen", "rows", "size out",
+                                   "physics", "interpol", "half out", "1/10 out", "20 pts", "10 pts", "5 pts", ">=16 MiB");
+    std::array<double, 9> sum{};
+    const auto line = [&](const std::string& name, const std::string& rows, const std::array<double, 9>& figures) {
+        text += fmt::format("{:<34} {:>5}", name, rows);
+        for (const double figure : figures) text += fmt::format(" {:>8.2f}", 100.0 * figure);
+        text += "\n";
+    };
     for (const CollectiveJudgement& j : judgements) {
-        const auto& q = j.quality;
-        text += fmt::format("{:<34} {:>6} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f}\n", j.table, q.rows, 100 * q.physical_error,
-                            100 * q.calibrated_error, 100 * q.gap_error, 100 * q.interpolation_error, 100 * j.by_anchors[2].second,
-                            100 * j.by_anchors[1].second, 100 * j.by_anchors[0].second, 100 * j.pooled_large);
-        sum.physical_error += q.physical_error;
-        sum.calibrated_error += q.calibrated_error;
-        sum.gap_error += q.gap_error;
-        sum.interpolation_error += q.interpolation_error;
-        for (std::size_t i = 0; i < 3; ++i) counts[i] += j.by_anchors[i].second;
-        large += j.pooled_large;
+        const auto figures = figures_of(j);
+        line(j.table, std::to_string(j.rows), figures);
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += figures[i] / static_cast<double>(judgements.size());
     }
-    const double share = judgements.empty() ? 0.0 : 100.0 / static_cast<double>(judgements.size());
-    text += fmt::format("{:<34} {:>6} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f}\n\n", "mean of tables", "", share * sum.physical_error,
-                        share * sum.calibrated_error, share * sum.gap_error, share * sum.interpolation_error, share * counts[2], share * counts[1],
-                        share * counts[0], share * large);
+    line("mean of tables", "", sum);
+    text += "size out: each size left out in turn, all parameters fitted anew; physics: without residuals; interpol: log-log interpolation alone;\n"
+            "half, 1/10 out: keys left out at random; 20, 10, 5 pts and >=16 MiB: other generations and those points, or none\n\n";
+    for (const CollectiveJudgement& j : judgements) text += fmt::format("{:<34} worst size out: {:+.0f} %  {}\n", j.table, 100 * j.worst_error, j.worst);
     for (const CollectiveJudgement& j : judgements) {
         text += fmt::format("{:<34} by parameters of", j.table);
         for (const auto& [name, error] : j.by_others) text += fmt::format("  {} {:.1f}", name, 100 * error);
         text += "\n";
     }
     return text;
-}
-
-Result<CollectiveCalibration> calibrate_collectives(const std::vector<std::string>& files, const std::string& device_name) {
-    const Result<Device> device = find_device(device_name);
-    if (!device) return device.problems();
-    std::vector<CollectiveSample> samples;
-    Problems problems;
-    for (const std::string& file : files) {
-        const Result<std::string> text = read_text_file(file);
-        if (!text) {
-            problems.insert(problems.end(), text.problems().begin(), text.problems().end());
-            continue;
-        }
-        const bool is_json = text->find_first_not_of(" \t\r\n") != std::string::npos && (*text)[text->find_first_not_of(" \t\r\n")] == '{';
-        const auto read = is_json ? read_nccl_json(*text, file) : parse_nccl_tests(*text, file);
-        if (read) {
-            samples.insert(samples.end(), read->begin(), read->end());
-        } else {
-            problems.insert(problems.end(), read.problems().begin(), read.problems().end());
-        }
-    }
-    for (const CollectiveSample& s : samples) {
-        if (s.ranks <= std::max(device->scale_up_domain, 2)) continue;
-        problems.push_back({"--from", fmt::format("has {} ranks, more than the {} of one scale-up domain", s.ranks, device->scale_up_domain), "give runs inside one domain"});
-        break;
-    }
-    if (!problems.empty()) return problems;
-    const auto others = other_generations(device_name);
-    if (!others) return others.problems();
-    const auto own = find_collective_parameters(*device);
-    if (!own) return own.problems();
-    const bool known = (*own)->name == device_name;
-    CollectiveParameters prior = known ? **own : pooled_parameters(*others, (*own)->nvls_efficiency > 0.0);
-    const MeasuredDomain domain{device->scale_up_bandwidth, device->scale_up_domain, ScaleUp::switched};
-    CollectiveCalibration calibration;
-    calibration.samples = static_cast<int>(samples.size());
-    calibration.parameters = fit_anchors(prior, domain, samples);
-    calibration.parameters.name = device_name;
-    calibration.parameters.source = fmt::format("nccl-tests of {} sizes; beyond them {}", samples.size(), known ? "its own table's parameters" : "other generations' parameters");
-    calibration.parameters.residuals = tabulate_residuals(calibration.parameters, domain, samples);
-    calibration.parameters.quality.reset();
-    return calibration;
 }
 
 }  // namespace orrery

@@ -100,8 +100,8 @@ Result<PreparedCollective> prepare_collective_run(const Scenario& scenario) {
     take(find_device(node.device), "/cluster/node", device, problems);
     const FabricSpec spec = resolved_fabric(scenario, node, problems);
     if (!problems.empty()) return problems;
-    std::shared_ptr<const CollectiveParameters> parameters;
-    if (!take(find_collective_parameters(device), "/cluster/node", parameters, problems)) return problems;
+    const auto parameters = resolved_collectives(scenario, device, problems);
+    if (!problems.empty()) return problems;
     const NetworkFaults faults{scenario.cluster.faults.links, scenario.cluster.faults.switches, scenario.cluster.faults.reroute};
     Fabric built;
     if (!take(build_fabric(spec, node, scenario.cluster.nodes, device.scale_up_bandwidth, parameters, faults, scenario.seed), "/cluster/fabric", built, problems)) {
@@ -149,6 +149,8 @@ Json row_object(const CollectiveReport& report, const CollectiveRow& row) {
     Json json = {{"size_bytes", row.size.si()},
                  {"count", std::floor(row.size.si() / element_bytes(report.scenario.collective->type))},
                  {"time_s", o.time.si()},
+                 {"time_low_s", o.time.si() * row.expected.low},
+                 {"time_high_s", o.time.si() * row.expected.high},
                  {"algorithm_bandwidth_bytes_per_s", row.algorithm_bandwidth.si()},
                  {"bus_bandwidth_bytes_per_s", row.bus_bandwidth.si()},
                  {"idle_time_s", o.idle_time.si()},
@@ -219,7 +221,9 @@ Result<CollectiveReport> run_collective(const Scenario& scenario, const std::fun
         request.collective.size = size;
         const Result<CollectiveOutcome> outcome = run_size(scenario, *prepared, request);
         if (!outcome) return outcome.problems();
-        CollectiveRow row{size, *outcome, {}, {}};
+        CollectiveRow row{size, *outcome, {}, {}, {}};
+        const GroupShape shape = shape_of(*prepared->fabric, request.groups.front());
+        row.expected = expected_collective(*prepared->fabric, {request.collective.kind, size, request.collective.type}, shape);
         if (size.si() > 0.0) row.algorithm_bandwidth = size / outcome->time;
         row.bus_bandwidth = bus_factor(request.collective.kind, report.ranks) * row.algorithm_bandwidth;
         report.rows.push_back(std::move(row));
@@ -254,13 +258,14 @@ std::string collective_text(const CollectiveReport& report) {
                                    report.scenario.name, name_of(workload.collective), name_of(workload.type), report.ranks, report.domains,
                                    report.domains == 1 ? "" : "s", report.groups, report.groups == 1 ? "" : "s", report.devices,
                                    name_of(report.scenario.fidelity));
-    text += fmt::format("# {:>12} {:>12} {:>8} {:>11} {:>8} {:>8} {:>11}  {}\n", "size", "count", "type", "time", "algbw", "busbw", "idle time", "algorithm");
-    text += fmt::format("# {:>12} {:>12} {:>8} {:>11} {:>8} {:>8} {:>11}\n", "(B)", "(elements)", "", "(us)", "(GB/s)", "(GB/s)", "(us)");
+    text += fmt::format("# {:>12} {:>12} {:>8} {:>11} {:>8} {:>8} {:>11} {:>19}  {}\n", "size", "count", "type", "time", "algbw", "busbw", "idle time", "9 of 10 within", "algorithm");
+    text += fmt::format("# {:>12} {:>12} {:>8} {:>11} {:>8} {:>8} {:>11} {:>19}\n", "(B)", "(elements)", "", "(us)", "(GB/s)", "(GB/s)", "(us)", "(us)");
     for (const CollectiveRow& row : report.rows) {
         const CollectiveOutcome& o = row.outcome;
-        text += fmt::format("  {:>12.0f} {:>12.0f} {:>8} {:>11.2f} {:>8.2f} {:>8.2f} {:>11.2f}  {} {}", row.size.si(),
+        text += fmt::format("  {:>12.0f} {:>12.0f} {:>8} {:>11.2f} {:>8.2f} {:>8.2f} {:>11.2f} {:>9.1f} {:>9.1f}  {} {}", row.size.si(),
                             std::floor(row.size.si() / element_bytes(workload.type)), name_of(workload.type), o.time.si() * 1e6,
-                            row.algorithm_bandwidth.si() / 1e9, row.bus_bandwidth.si() / 1e9, o.idle_time.si() * 1e6, o.algorithm, o.protocol);
+                            row.algorithm_bandwidth.si() / 1e9, row.bus_bandwidth.si() / 1e9, o.idle_time.si() * 1e6,
+                            o.time.si() * 1e6 * row.expected.low, o.time.si() * 1e6 * row.expected.high, o.algorithm, o.protocol);
         if (packets) {
             text += fmt::format("; queue {}, {} pauses, {} of {} packets marked, {} dropped, {} trimmed", format_bytes(o.queue_max), o.pauses,
                                 o.marked, o.packets, o.dropped, o.trimmed);

@@ -1,6 +1,7 @@
 // A collective workload run size by size: the answer as a value, as JSON and as the table that nccl-tests prints.
 #pragma once
 
+#include "network/collective_expected.hpp"
 #include "network/collective_play.hpp"
 #include "scenarios/result_json.hpp"
 #include "scenarios/scenario.hpp"
@@ -16,6 +17,7 @@ struct CollectiveRow {
     CollectiveOutcome outcome;
     BytesPerSecond algorithm_bandwidth;  // size / time
     BytesPerSecond bus_bandwidth;        // as nccl-tests counts it
+    CollectiveExpected expected;         // of measured over time
 };
 
 struct CollectiveReport {

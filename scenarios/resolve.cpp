@@ -2,7 +2,9 @@
 // numbers.
 #include "scenarios/scenario.hpp"
 
+#include "network/collective_parameters.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/collective_file.hpp"
 #include "scenarios/framework_file.hpp"
 #include "scenarios/graph_file.hpp"
 #include "scenarios/scenario_checks.hpp"
@@ -66,6 +68,24 @@ Device resolved_device(const Scenario& scenario, const std::string& name, Proble
 
 }  // namespace
 
+std::shared_ptr<const CollectiveParameters> resolved_collectives(const Scenario& scenario, const Device& device, Problems& problems) {
+    if (scenario.cluster.collectives.empty()) {
+        return value_or_problems(find_collective_parameters(device), "/cluster/node", problems);
+    }
+    const std::string file = located_file(scenario.cluster.collectives, scenario.directory);
+    const Result<CollectiveParameters> parameters = read_collective_parameters(file);
+    if (!parameters) {
+        problems.insert(problems.end(), parameters.problems().begin(), parameters.problems().end());
+        return nullptr;
+    }
+    if (parameters->name != device.name) {
+        problems.push_back({"/cluster/collectives", "is of " + parameters->name + ", and the node has " + device.name,
+                            "make one with orrery calibrate --from LOG --device " + device.name});
+        return nullptr;
+    }
+    return std::make_shared<const CollectiveParameters>(*parameters);
+}
+
 FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems) {
     FabricSpec spec = scenario.cluster.fabric;
     apply_link(spec, node, problems);
@@ -93,7 +113,7 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     cluster.faults = scenario.cluster.faults;
     cluster.device = resolved_device(scenario, cluster.node.device, problems);
     const FabricSpec fabric = resolved_fabric(scenario, cluster.node, problems);
-    auto parameters = value_or_problems(find_collective_parameters(cluster.device), "/cluster/node", problems);
+    const auto parameters = resolved_collectives(scenario, cluster.device, problems);
     TrainedModel model = value_or_problems(find_trained_model(located_model(scenario)), "/workload/model", problems);
     run.architecture = std::move(model.architecture);
     run.family = std::move(model.family);
@@ -114,6 +134,9 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     for (const std::string& name :
          {cluster.device.name, cluster.node.name, scenario.cluster.fabric.link, run.spec.model, run.spec.framework}) {
         if (!name.empty()) add_sources(name, resolved.sources);
+    }
+    if (!scenario.cluster.collectives.empty()) {
+        resolved.sources.push_back(cluster.device.name + ": collectives: " + scenario.cluster.collectives + ": " + parameters->source);
     }
     if (!scenario.cluster.calibration.empty()) {
         resolved.sources.push_back(cluster.device.name + ": calibration: " + scenario.cluster.calibration);

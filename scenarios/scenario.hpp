@@ -21,6 +21,7 @@ struct ClusterSpec {
     int nodes = 1;
     FabricSpec fabric;
     std::string calibration;      // file; empty: the catalogue's for the node's device
+    std::string collectives;      // file; empty: the catalogue's for the node's device
     Faults faults;
     static constexpr auto fields() {
         using C = ClusterSpec;
@@ -29,6 +30,8 @@ struct ClusterSpec {
             required_field("nodes", &C::nodes, count, "How many of them."),
             field("fabric", &C::fabric, any_value, "The network between them."),
             field("calibration", &C::calibration, any_value, "Device file to use; absent: the catalogue's for the device."),
+            field("collectives", &C::collectives, any_value,
+                  "Calibration of collectives to use (orrery calibrate --from LOG); absent: the catalogue's for the device."),
             field("faults", &C::faults, any_value, "What is slower than its kind."),
         };
     }
@@ -85,6 +88,9 @@ Result<ResolvedScenario> resolve(const Scenario& scenario);
 
 /// The fabric's specification with its link's own numbers where the user gives none, a custom graph read from its file,
 /// and `node` as that link makes it.
+/// What collectives cost on the scenario's cluster: its own file, else the catalogue's.
+std::shared_ptr<const CollectiveParameters> resolved_collectives(const Scenario& scenario, const Device& device, Problems& problems);
+
 FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems);
 
 /// JSON Schema (draft-07) of scenarios, made from fields().

@@ -139,6 +139,9 @@ NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
         const auto calibration = read_calibration(located_file(cluster.calibration, scenario.directory));
         if (!calibration) adopt_lookup(calibration.problems(), "/cluster/calibration", problems);
     }
+    if (parts.node && !cluster.collectives.empty()) {
+        if (const Result<Device> device = find_device(parts.node->device)) resolved_collectives(scenario, *device, problems);
+    }
     return parts;
 }
 

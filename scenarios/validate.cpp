@@ -57,10 +57,10 @@ constexpr std::array<CsvKind, 12> all_csv_kinds{{
     {"generation_mla", skip_table},
     {"moe", predict_operators},
     {"nccl", predict_nccl},
-    {"custom_allreduce", skip_table},
+    {"custom_allreduce", predict_custom_all_reduce},
     {"mamba2", skip_table},
-    {"trtllm_alltoall", skip_table},
-    {"wideep_deepep", skip_table},  // _ll and _normal
+    {"trtllm_alltoall", predict_expert_exchange},
+    {"wideep_deepep", predict_expert_exchange},  // _ll and _normal
 }};
 
 std::string without_folders(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }

@@ -1,4 +1,5 @@
 // Rows and tables of measured collectives: each priced on the fabric that its row describes, alone.
+#include "network/collective_expected.hpp"
 #include "network/collective_fit.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/validate_kinds.hpp"
@@ -37,7 +38,7 @@ constexpr std::array<Harness, 1> harnesses{{
 
 const Harness* harness_of(const Json& row) {
     for (const Harness& one : harnesses) {
-        if (row_says(row, "note", one.part)) return &one;
+        if (row_says(row, "harness", one.part) || row_says(row, "note", one.part)) return &one;
     }
     return nullptr;
 }
@@ -69,7 +70,7 @@ std::optional<BytesPerSecond> node_rate_of(const std::string& text) {
 
 /// The fabric of `nodes` nodes of a catalogue machine, with the network rate that the row states.
 Result<Fabric> fabric_of_machine(const NamedMachine& machine, int nodes, const std::string& interconnect,
-                                 CatalogCache& catalog) {
+                                 CatalogCache& catalog, bool catalog_rates = false) {
     const Result<Device> device = catalog.device(std::string(machine.device));
     if (!device) return device.problems();
     const Result<Node> found = catalog.node(std::string(machine.node));
@@ -81,10 +82,10 @@ Result<Fabric> fabric_of_machine(const NamedMachine& machine, int nodes, const s
     spec.topology = "single-node";
     if (nodes > 1) {
         const auto rate = node_rate_of(interconnect);
-        if (!rate)
+        if (!rate && !catalog_rates)
             return Problem{"row", "several nodes, and the rate of the network between them is not stated",
                            "write it, as in \"400 GB/s/node\""};
-        node.nic_bandwidth = *rate / static_cast<double>(node.nics);
+        if (rate) node.nic_bandwidth = *rate / static_cast<double>(node.nics);
         spec.topology = "rail-optimized";
     }
     return build_fabric(spec, node, nodes, device->scale_up_bandwidth, *parameters);
@@ -113,37 +114,55 @@ bool is_collective_row(const Json& row) {
     return row.is_object() && row.contains("collective") && row.contains("bytes");
 }
 
-RowTask prepare_collective(const Json& row, const std::string& id, CatalogCache& catalog) {
-    const std::string source = source_of_collective(row);
+Result<PricedCollectiveRow> price_collective_row(const Json& row, CatalogCache& catalog, bool catalog_rates) {
+    const auto refuse = [](const std::string& why) { return Problem{"row", why, "complete the row"}; };
+    PricedCollectiveRow priced;
+    priced.source = source_of_collective(row);
+    priced.system = row_text(row, "system");
     for (const char* key : {"nodes", "gpus"}) {
-        if (!row_count(row, key)) return skipped_row(source, std::string(key) + " is absent");
+        if (!row_count(row, key)) return refuse(std::string(key) + " is absent");
     }
     const auto bytes = row_number(row, "bytes");
     const auto time = row_number(row, "time_us");
-    if (!bytes || *bytes <= 0.0 || !time || *time <= 0.0) return skipped_row(source, "bytes or time_us is absent");
+    if (!bytes || *bytes <= 0.0 || !time || *time <= 0.0) return refuse("bytes or time_us is absent");
     const std::string word = lower_case(row_text(row, "collective"));
     const auto kind =
         std::find_if(kind_words.begin(), kind_words.end(), [&](const KindWord& k) { return k.word == word; });
-    if (kind == kind_words.end()) return skipped_row(source, "the collective is not in this version");
-    const NamedMachine* machine = machine_named(row_text(row, "system"));
-    if (machine == nullptr) return skipped_row(source, "no catalogue entry for the system");
+    if (kind == kind_words.end()) return refuse("the collective is not in this version");
+    const NamedMachine* machine = machine_named(priced.system);
+    if (machine == nullptr) return refuse("no catalogue entry for the system");
     const int nodes = *row_count(row, "nodes");
     const int ranks = *row_count(row, "gpus");
-    if (ranks % nodes != 0 || ranks < 2) return skipped_row(source, "gpus is not a multiple of nodes, or one alone");
-    const Result<Fabric> fabric = fabric_of_machine(*machine, nodes, row_text(row, "interconnect"), catalog);
-    if (!fabric) return skipped_row(source, fabric.problems().front().problem);
-    const int per_node = ranks / nodes;
-    if (per_node > fabric->devices_per_node) return skipped_row(source, "more gpus a node than the machine has");
-    const GroupShape shape{ranks, nodes > 1 ? per_node : ranks, nodes, 1};
+    if (ranks % nodes != 0 || ranks < 2) return refuse("gpus is not a multiple of nodes, or one alone");
+    const std::string interconnect = row_text(row, "interconnect");
+    Result<Fabric> fabric = fabric_of_machine(*machine, nodes, interconnect, catalog, catalog_rates);
+    if (!fabric) return fabric.problems();
+    if (ranks / nodes > fabric->devices_per_node) return refuse("more gpus a node than the machine has");
+    priced.rate_stated = nodes == 1 || node_rate_of(interconnect).has_value();
     const DataType type = row_says(row, "dtype", "int8")   ? DataType::int8
                           : row_says(row, "dtype", "half") ? DataType::fp16
                                                            : DataType::fp32;
-    const Harness* harness = harness_of(row);
-    const Seconds predicted = collective_time(*fabric, {kind->kind, Bytes::from_si(*bytes), type}, shape) +
-                              (harness != nullptr ? harness->host : Seconds{});
-    const std::string note = harness != nullptr ? std::string(harness->words) : std::string();
+    priced.sample = {kind->kind, type, ranks, Bytes::from_si(*bytes), Seconds::from_si(*time * 1e-6), nodes};
+    priced.fabric = std::move(fabric).value();
+    if (const Harness* harness = harness_of(row)) {
+        priced.host = harness->host;
+        priced.note = harness->words;
+    }
+    return priced;
+}
+
+RowTask prepare_collective(const Json& row, const std::string& id, CatalogCache& catalog) {
+    const Result<PricedCollectiveRow> priced = price_collective_row(row, catalog, false);
+    if (!priced) return skipped_row(source_of_collective(row), priced.problems().front().problem);
+    const CollectiveSample& s = priced->sample;
+    const GroupShape shape{s.ranks, s.ranks / s.domains, s.domains, 1};
+    const Seconds predicted = sample_time(priced->fabric, s) + priced->host;
+    const CollectiveExpected expected = expected_collective(priced->fabric, {s.kind, s.size, s.type}, shape);
     const std::string name = row_text(row, "id").empty() ? id : row_text(row, "id");
-    RowOutcome outcome{source, {{name, source, "collective_s", *time * 1e-6, predicted.si(), note}}, {}};
+    RowOutcome outcome{priced->source,
+                       {{name, priced->source, "collective_s", s.time.si(), predicted.si(), priced->note, expected.low, expected.high,
+                         s.domains > 1 ? "between nodes" : "in one scale-up domain"}},
+                       {}};
     return [outcome]() { return outcome; };
 }
 

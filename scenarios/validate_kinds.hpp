@@ -1,6 +1,8 @@
 // What the kinds of measured tables share: the fate of one row, and the entries by which a kind is found.
 #pragma once
 
+#include "network/collective_fit.hpp"
+#include "network/fabric.hpp"
 #include "scenarios/error_statistics.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/training_row.hpp"
@@ -69,12 +71,27 @@ std::string memory_configuration(const Json& row);
 /// Bytes of the fullest device, and "peak_bytes" as metric: for training rows that print a peak.
 double predicted_peak_bytes(const TrainingRun& run);
 bool is_collective_row(const Json& row);
+/// A row of a collective with the fabric that it describes.
+struct PricedCollectiveRow {
+    std::string system;
+    std::string source;
+    Fabric fabric;
+    CollectiveSample sample;
+    bool rate_stated = true;
+    Seconds host;             // of the harness that it names
+    std::string note;
+};
+/// Problems (the first says why it is skipped): fields that are absent, a system without an entry, several nodes at a rate
+/// that is not stated, unless `catalog_rates` lets the catalogue's stand for it.
+Result<PricedCollectiveRow> price_collective_row(const Json& row, CatalogCache& catalog, bool catalog_rates);
 RowTask prepare_collective(const Json& row, const std::string& id, CatalogCache& catalog);
 
 // CSVs: matrix products, attention, experts; collectives; and tables without a model here.
 Result<CsvOutcome> predict_operators(const std::string& path, std::string_view table, CatalogCache& catalog);
 Result<CsvOutcome> predict_latent_attention(const std::string& path, std::string_view table, CatalogCache& catalog);
 Result<CsvOutcome> predict_nccl(const std::string& path, std::string_view table, CatalogCache& catalog);
+Result<CsvOutcome> predict_custom_all_reduce(const std::string& path, std::string_view table, CatalogCache& catalog);
+Result<CsvOutcome> predict_expert_exchange(const std::string& path, std::string_view table, CatalogCache& catalog);
 Result<CsvOutcome> skip_table(const std::string& path, std::string_view table, CatalogCache& catalog);
 
 }  // namespace orrery

@@ -5,7 +5,7 @@
 #include "scenarios/calibration_file.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/collective_file.hpp"
-#include "scenarios/collective_judge.hpp"
+#include "scenarios/collective_calibrate.hpp"
 #include "scenarios/date.hpp"
 #include "scenarios/fit_training.hpp"
 #include "scenarios/json.hpp"
@@ -107,13 +107,14 @@ namespace {
 
 /// nccl-tests' outputs to a file in the form of network/calibration/NAME.json.
 int calibrate_network(const CalibrateOptions& options) {
-    const auto calibration = calibrate_collectives(options.from, options.device);
+    const auto calibration = calibrate_collectives({options.from, options.device, options.node});
     if (!calibration) return static_cast<int>(print_problems(calibration.problems()));
+    for (const std::string& note : calibration->notes) print_note(note);
     const auto written = write_text_file(options.out, collective_parameters_json(calibration->parameters));
     if (!written) return static_cast<int>(print_problems(written.problems()));
     print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
-    return static_cast<int>(print_answer(fmt::format("collectives of {} from {} measured sizes: {}\n", options.device, calibration->samples,
-                                                     calibration->parameters.source)));
+    return static_cast<int>(print_answer(fmt::format("collectives of {}: {}; mean error on its own sizes {:.1f} %\nuse it: \"cluster\": {{\"collectives\": \"{}\"}}\n", options.device,
+                                                     calibration->parameters.source, 100.0 * calibration->error, options.out)));
 }
 
 }  // namespace
@@ -121,7 +122,7 @@ int calibrate_network(const CalibrateOptions& options) {
 int run_calibrate(const CalibrateOptions& options) {
     const auto refuse = [](const Problems& problems) { return static_cast<int>(print_problems(problems)); };
     if (const Problems problems = output_problems(options.out); !problems.empty()) return refuse(problems);
-    if (!options.from.empty() && std::all_of(options.from.begin(), options.from.end(), is_nccl_tests_file)) return calibrate_network(options);
+    if (!options.from.empty() && std::all_of(options.from.begin(), options.from.end(), is_collective_measurement)) return calibrate_network(options);
     const Result<Device> device = read_device_entry(options.device);
     if (!device) return refuse(device.problems());
     const Result<std::vector<MeasuredTable>> tables = gather_tables(options);

@@ -9,6 +9,7 @@ namespace orrery {
 struct CalibrateOptions {
     std::vector<std::string> from;   // tables (SYSTEM.LIBRARY-VERSION.TABLE.csv), or folders that hold them
     std::string device;              // catalogue name
+    std::string node;                // of logs of several hosts: catalogue name; empty: the device's first
     std::string out;                 // calibration file; its training fields are kept if it exists
 };
 

@@ -121,6 +121,19 @@ ExitStatus run_leave_one_out(const ValidateOptions& options) {
     return print_answer(text + statistics_line("\nall", all.size(), all));
 }
 
+ExitStatus run_size_out(const ValidateOptions& options) {
+    std::vector<std::string> tables;
+    std::vector<std::string> rows;
+    for (const std::string& file : options.tables) (file.ends_with(".csv") ? tables : rows).push_back(file);
+    const auto judged = judge_collectives(tables);
+    if (!judged) return print_problems(judged.problems());
+    const auto sweeps = judge_sweeps(rows);
+    if (!sweeps) return print_problems(sweeps.problems());
+    const std::string text = judgement_text(*judged) + sweeps_text(*sweeps);
+    if (!text.empty()) return print_answer(text);
+    return print_problems({{options.tables.front(), "has no sweep of eight sizes or more", "give tables or rows of collectives"}});
+}
+
 ExitStatus run_ablation(const ValidateOptions& options) {
     const auto rows = prepare_trainings(options.tables);
     if (!rows) return print_problems(rows.problems());
@@ -152,8 +165,7 @@ ExitStatus run_validate(const ValidateOptions& options) {
         if (!options.json.empty() || options.max_mape) {
             return print_problems({{"--leave-one-size-out", "stands beside --json or --max-mape", "leave those out: it prints a table of its own"}});
         }
-        const auto judged = judge_collectives(options.tables);
-        return judged ? print_answer(judgement_text(*judged)) : print_problems(judged.problems());
+        return run_size_out(options);
     }
     if (options.leave_one_source_out) return run_leave_one_out(options);
     if (options.ablate) return run_ablation(options);

@@ -131,7 +131,7 @@ Action declare_validate(CLI::App& app) {
     app.add_flag("--leave-one-source-out", options->leave_one_source_out,
                  "Trainings: fit all constants anew without each source, then predict it (a minute)");
     app.add_flag("--leave-one-size-out", options->leave_one_size_out,
-                 "Tables of collectives (SYSTEM.nccl-VERSION.nccl.csv): errors on sizes, keys and generations not seen, and from 20, 10 or 5 anchors");
+                 "Tables (SYSTEM.nccl-VERSION.nccl.csv) and rows (JSON Lines) of collectives: errors on sizes, keys and generations not seen, and from few anchors");
     app.add_flag("--ablate", options->ablate, "Trainings: predict without each effect of the model, nothing refitted");
     return [options] { return run_validate(*options); };
 }
@@ -143,6 +143,7 @@ Action declare_calibrate(CLI::App& app) {
                      ->allow_extra_args(true)
                      ->type_name("FILE|FOLDER");
     auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on")->type_name("NAME");
+    app.add_option("--node", options->node, "Catalogue node of nccl-tests outputs of several hosts; absent: the first with the device")->type_name("NAME");
     from->needs(device);
     device->needs(from);
     app.add_option("--trainings", trainings->tables, "Tables of published trainings (JSON Lines), instead of --from")

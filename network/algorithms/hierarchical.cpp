@@ -17,15 +17,16 @@ void offer_hierarchical(const CollectiveCase& c, OfferList& list) {
         return;
     }
     // Its network hop is 20.9 us where Simple's is 14 (NCCL 2.30.7 src/graph/tuning.cc:156-176).
-    const double hop = 20.9 / 14.0 * simple_hop_ratio * c.fabric.net_hop.si();
+    const double hop = 20.9 / 14.0 * simple_hop_ratio * c.net_hop;
     CollectivePrice price;
     price.algorithm = "hierarchical";
-    price.latency = p.nvls_latency.si() + 2.0 * std::log2(static_cast<double>(c.shape.domains)) * hop;
+    price.latency = p.nvls_latency.si() + p.across_start.si() + 2.0 * std::log2(static_cast<double>(c.shape.domains)) * hop;
     price.size = c.bytes;
     price.rate_max = p.nvls_efficiency * c.link_rate;
     price.scale_up_load = (g + 1.0) / g;
-    price.port_load = tree_port_load(c.shape.domains);
-    list.add_fastest(c, price);
+    price.port_load = tree_port_load(c.shape.domains) * c.port_overhead;
+    list.add(price, nccl_time(nccl_group(c), CollectiveKind::all_reduce, c.bytes, NcclAlgorithm::nvls_tree,
+                              NcclProtocol::simple));
 }
 
 bool schedule_hierarchical(const ExchangeCase& c, Exchange& exchange) {

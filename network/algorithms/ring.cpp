@@ -5,6 +5,7 @@
 #include "network/link_rates.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace orrery {
 
@@ -26,6 +27,7 @@ struct RingProtocol {
     double efficiency;  // of the scale-up link
     double share;       // of Simple's rate, between domains (tuning.cc:289-450: LL half, LL128 0.92)
     double hop_ratio;   // of the network hop latency
+    NcclProtocol protocol = NcclProtocol::simple;
 };
 
 struct RingVolume {
@@ -92,9 +94,9 @@ CollectivePrice ring_across(const CollectiveCase& c, const RingProtocol& protoco
     CollectivePrice price;
     price.algorithm = "ring";
     price.latency = c.parameters.base.si() + protocol.start +
-                    c.passes * (inner_hops * protocol.step + net_hops * protocol.hop_ratio * c.fabric.net_hop.si());
+                    c.passes * (inner_hops * protocol.step + net_hops * protocol.hop_ratio * c.net_hop) + c.parameters.across_start.si();
     price.size = c.bytes;
-    ring_loads_across(c, 1.0 / protocol.share, price);
+    ring_loads_across(c, c.port_overhead / protocol.share, price);
     price.rate_max = limit_across(
         c, protocol.share * c.parameters.simple_efficiency * c.link_rate / (ring_volume(c).moved * c.reduce_slowdown),
         price.port_load);
@@ -126,17 +128,23 @@ void offer_ring(const CollectiveCase& c, OfferList& list) {
     if (!is_ring_kind(c.collective.kind)) return;
     if (c.shape.domains == 1) return ring_offers_inside(c, list);
     if (c.collective.kind != CollectiveKind::all_reduce && c.collective.kind != CollectiveKind::barrier) {
-        list.add(ring_gather_across(c), 0.0);
+        double ranked_by = std::numeric_limits<double>::infinity();
+        for (const NcclProtocol protocol : {NcclProtocol::ll, NcclProtocol::ll128, NcclProtocol::simple}) {
+            ranked_by = std::min(ranked_by, nccl_time(nccl_group(c), c.collective.kind, c.bytes, NcclAlgorithm::ring, protocol));
+        }
+        list.add(ring_gather_across(c), ranked_by);
         return;
     }
     const CollectiveParameters& p = c.parameters;
     const RingProtocol protocols[] = {
-        {0.0, p.ll_step.si(), p.ll_efficiency, 0.5, 1.0},
-        {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92, ll128_hop_ratio},
-        {p.simple_start.si(), p.simple_step.si(), p.simple_efficiency, 1.0, simple_hop_ratio},
+        {0.0, p.ll_step.si(), p.ll_efficiency, 0.5, 1.0, NcclProtocol::ll},
+        {p.ll128_start.si(), p.ll128_step.si(), p.ll128_efficiency, 0.92, ll128_hop_ratio, NcclProtocol::ll128},
+        {p.simple_start.si(), p.simple_step.si(), p.simple_efficiency, 1.0, simple_hop_ratio, NcclProtocol::simple},
     };
     for (const RingProtocol& protocol : protocols) {
-        if (protocol.efficiency > 0.0) list.add_fastest(c, ring_across(c, protocol));
+        if (protocol.efficiency <= 0.0) continue;
+        list.add(ring_across(c, protocol),
+                 nccl_time(nccl_group(c), CollectiveKind::all_reduce, c.bytes, NcclAlgorithm::ring, protocol.protocol));
     }
 }
 

@@ -18,6 +18,7 @@ struct TreeProtocol {
     double share;  // of Simple's rate
     double hop_ratio;
     bool present;
+    NcclProtocol protocol;
 };
 
 CollectivePrice tree_price(const CollectiveCase& c, const TreeProtocol& protocol) {
@@ -26,10 +27,10 @@ CollectivePrice tree_price(const CollectiveCase& c, const TreeProtocol& protocol
     CollectivePrice price;
     price.algorithm = "tree";
     price.latency = c.parameters.base.si() + protocol.start +
-                    2.0 * ((per_domain - 1.0) * protocol.step + depth * protocol.hop_ratio * c.fabric.net_hop.si());
+                    2.0 * ((per_domain - 1.0) * protocol.step + depth * protocol.hop_ratio * c.net_hop) + c.parameters.across_start.si();
     price.size = c.bytes;
     price.scale_up_load = 2.0 * (per_domain - 1.0) / per_domain;
-    price.port_load = tree_port_load(c.shape.domains) / protocol.share;
+    price.port_load = tree_port_load(c.shape.domains) * c.port_overhead / protocol.share;
     // Half of the bus rate as algorithm rate, and NCCL's factor for the tree pattern, 0.85.
     price.rate_max =
         limit_across(c, 0.5 * 0.85 * protocol.share * c.parameters.simple_efficiency * c.link_rate / c.reduce_slowdown,
@@ -55,12 +56,14 @@ void offer_tree(const CollectiveCase& c, OfferList& list) {
     if (c.shape.domains < 2 || (kind != CollectiveKind::all_reduce && kind != CollectiveKind::barrier)) return;
     const CollectiveParameters& p = c.parameters;
     const TreeProtocol protocols[] = {
-        {0.0, p.ll_step.si(), 0.5, 1.0, p.ll_efficiency > 0.0},
-        {p.ll128_start.si(), p.ll128_step.si(), 0.92, ll128_hop_ratio, p.ll128_efficiency > 0.0},
-        {p.simple_start.si(), p.simple_step.si(), 1.0, simple_hop_ratio, true},
+        {0.0, p.ll_step.si(), 0.5, 1.0, p.ll_efficiency > 0.0, NcclProtocol::ll},
+        {p.ll128_start.si(), p.ll128_step.si(), 0.92, ll128_hop_ratio, p.ll128_efficiency > 0.0, NcclProtocol::ll128},
+        {p.simple_start.si(), p.simple_step.si(), 1.0, simple_hop_ratio, true, NcclProtocol::simple},
     };
     for (const TreeProtocol& protocol : protocols) {
-        if (protocol.present) list.add_fastest(c, tree_price(c, protocol));
+        if (!protocol.present) continue;
+        list.add(tree_price(c, protocol),
+                 nccl_time(nccl_group(c), CollectiveKind::all_reduce, c.bytes, NcclAlgorithm::tree, protocol.protocol));
     }
 }
 

@@ -3,6 +3,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+#include <memory>
+
 namespace orrery {
 
 namespace {
@@ -70,9 +73,9 @@ TEST_CASE("what nccl-tests prints becomes samples", "[network][collective]") {
         "     1048576        262144     float     sum      -1    30.50   34.38   34.38      0    30.10   34.84   34.84      0\n"
         "# Avg bus bandwidth    : 17.2\n";
     CHECK(is_nccl_tests(text));
-    const auto samples = parse_nccl_tests(text, "h100/all_reduce_perf.txt").value();
+    const auto samples = parse_nccl_tests(text, "h100/all_reduce_perf.txt").value().samples;
     REQUIRE(samples.size() == 1);
-    CHECK(samples[0] == CollectiveSample{CollectiveKind::all_reduce, DataType::fp32, 2, Bytes::from_si(1048576.0), Seconds::from_si(30.5 * 1e-6)});
+    CHECK(samples[0] == CollectiveSample{CollectiveKind::all_reduce, DataType::fp32, 2, Bytes::from_si(1048576.0), Seconds::from_si(30.5 * 1e-6), 1});
     CHECK(parse_nccl_tests(text, "log.txt").problems().front() ==
           Problem{"log.txt", "does not name its test", "put the test's name into the file's, as all_reduce_perf.txt"});
     CHECK(parse_nccl_tests("", "all_reduce_perf").problems().front().problem == "lists 0 ranks");
@@ -80,6 +83,85 @@ TEST_CASE("what nccl-tests prints becomes samples", "[network][collective]") {
     broken.replace(broken.find("30.50"), 5, "-3.05");
     CHECK(parse_nccl_tests(broken, "all_reduce_perf").problems().front() ==
           Problem{"all_reduce_perf:9", "has no size or no time", "keep the lines as nccl-tests printed them"});
+}
+
+namespace {
+
+const std::string perf_ranks = "#  Rank  0 Group  0 Pid  7 on alpha device  0 [0x1] NVIDIA H100\n#  Rank  1 Group  0 Pid  7 on beta device  0 [0x2] NVIDIA H100\n";
+const std::string perf_head_lines =
+    "#       size         count      type   redop    root     time   algbw   busbw #wrong     time   algbw   busbw #wrong\n"
+    "#        (B)    (elements)                               (us)  (GB/s)  (GB/s)            (us)  (GB/s)  (GB/s)\n";
+const std::string perf_line = "     1048576        262144     float     sum      -1    30.50   34.38   34.38      0    30.10   34.84   34.84      0\n";
+
+Problem log_problem(const std::string& text) {
+    const auto log = parse_nccl_tests(text, "all_reduce_perf.txt");
+    REQUIRE(!log.ok());
+    return log.problems().front();
+}
+
+}  // namespace
+
+TEST_CASE("a log that was cut is read up to the cut, and says so", "[network][collective]") {
+    // Method: whole lines are kept and a note is left; a line broken in two is refused with its place.
+    const auto log = parse_nccl_tests(perf_ranks + perf_head_lines + perf_line, "all_reduce_perf.txt").value();
+    CHECK(log.samples.size() == 1);
+    REQUIRE(log.notes.size() == 1);
+    CHECK(log.notes.front() == "all_reduce_perf.txt: ends without its average: cut short? 1 sizes were read");
+    CHECK(parse_nccl_tests(perf_ranks + perf_head_lines + perf_line + "# Avg bus bandwidth    : 34.4\n", "all_reduce_perf.txt").value().notes.empty());
+    CHECK(log_problem(perf_ranks + perf_head_lines + perf_line + "     2097152        524288     flo") ==
+          Problem{"all_reduce_perf.txt:6", "breaks off after 3 of 13 columns", "remove the broken line, or give the whole output"});
+    CHECK(log_problem(perf_ranks).problem == "has no head \"# size count type ..\"");
+    CHECK(log_problem(perf_ranks + perf_head_lines).problem == "has no line with a size and a time");
+}
+
+TEST_CASE("columns and units of a log are found by name", "[network][collective]") {
+    // Method: a column that is not known in front of the time and milliseconds instead of microseconds give the same time.
+    const std::string other = "#       size         count      type   redop    root   jitter     time\n#        (B)    (elements)     (ms)\n"
+                              "     1048576        262144     float     sum      -1    9.99   0.0305\n";
+    const auto log = parse_nccl_tests(perf_ranks + other, "all_reduce_perf.txt").value();
+    REQUIRE(log.samples.size() == 1);
+    CHECK(log.samples.front().time / 1.0_us == Approx(30.5));
+    std::string units = perf_head_lines;
+    units.replace(units.find("(B)"), 3, "(KB)");
+    CHECK(log_problem(perf_ranks + units + perf_line) ==
+          Problem{"all_reduce_perf.txt:4", "gives sizes in (KB), not in bytes", "give sizes in (B) and times in (us), (ms) or (s)"});
+    CHECK(log_problem(perf_ranks + "# size count type redop root time\n# (B) (elements) (cycles)\n").problem == "gives no unit of time that is known");
+    CHECK(log_problem(perf_ranks + "# size count type redop root duration\n").problem == "has no column \"time\"");
+}
+
+TEST_CASE("hosts of a log are its domains", "[network][collective]") {
+    // Method: two ranks on two hosts; then three on two, which no shape of equal domains has.
+    const auto log = parse_nccl_tests(perf_ranks + perf_head_lines + perf_line, "all_reduce_perf.txt").value();
+    CHECK(log.samples.front().ranks == 2);
+    CHECK(log.samples.front().domains == 2);
+    CHECK(log_problem(perf_ranks + "#  Rank  2 Group  0 Pid  7 on beta device  1 [0x2] NVIDIA H100\n" + perf_head_lines + perf_line).problem ==
+          "has hosts with unequal numbers of ranks");
+}
+
+TEST_CASE("a fabric's start, hop and port share are found in a sweep between nodes", "[network][collective]") {
+    // Method: times made with a start of 200 us, hops of 12 us and half of the port rate; the fit predicts sizes it was not
+    // given within a tenth.
+    Node node;
+    node.name = "node";
+    node.devices = node.scale_up_domain = 8;
+    node.nics = 8;
+    node.nic_bandwidth = 50.0_GBps;
+    node.nic_kind = "infiniband";
+    const Fabric fabric = build_fabric({}, node, 4, 450.0_GBps, std::make_shared<const CollectiveParameters>()).value();
+    CollectiveParameters truth;
+    truth.across_start = 200.0_us;
+    truth.across_hop = 12.0_us;
+    truth.across_port_share = 0.47;
+    const Fabric made = with_parameters(fabric, truth);
+    std::vector<CollectiveSample> seen;
+    std::vector<CollectiveSample> unseen;
+    for (int place = 16; place <= 33; ++place) {
+        CollectiveSample s{CollectiveKind::all_reduce, DataType::fp32, 32, Bytes::from_si(std::exp2(place)), {}, 4};
+        s.time = sample_time(made, s);
+        (place % 4 == 0 ? seen : unseen).push_back(s);
+    }
+    const Fabric fitted = with_parameters(fabric, fit_across(fabric, seen));
+    for (const CollectiveSample& s : unseen) CHECK(sample_time(fitted, s) / s.time == Approx(1.0).epsilon(0.1));
 }
 
 }  // namespace orrery

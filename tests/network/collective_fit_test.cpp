@@ -89,8 +89,8 @@ TEST_CASE("residuals make up for what the physical model misses", "[network][fit
     CollectiveParameters calibrated = p;
     calibrated.residuals = tabulate_residuals(p, switched_domain(), samples);
     CHECK(calibrated.residuals.size() == 12);
-    CHECK(calibrated.residuals[0].ratio[3] == Approx(1.25));
-    CHECK(mean_collective_error(calibrated, switched_domain(), samples) == Approx(0.0).margin(1e-9));
+    CHECK(calibrated.residuals[0].ratio[3] == Approx(1.25).epsilon(0.01));
+    CHECK(mean_collective_error(calibrated, switched_domain(), samples) < 0.01);
     const CollectiveFitQuality quality = judge_fit(p, switched_domain(), samples, 1);
     CHECK(quality.rows == 252);
     CHECK(quality.physical_error == Approx(0.2));
@@ -98,8 +98,8 @@ TEST_CASE("residuals make up for what the physical model misses", "[network][fit
     CHECK(quality.gap_error < 0.1);
 }
 
-TEST_CASE("a size missing from a table gets its neighbours' residual to the power 0.7", "[network][fit]") {
-    // Method: by hand: ratio 2 on both sides of a gap gives 2^0.7 in it.
+TEST_CASE("a size missing from a table leans on its neighbours, and noise is not taken for structure", "[network][fit]") {
+    // Method: two equal values v around a gap, by hand: v * 2 exp(-1/3) / (1 + exp(-2/3) + 0.3^2) of the logarithm in it.
     const CollectiveParameters p;
     std::vector<CollectiveSample> samples;
     for (const double size : {1024.0, 4096.0}) {
@@ -111,7 +111,7 @@ TEST_CASE("a size missing from a table gets its neighbours' residual to the powe
     REQUIRE(residuals.size() == 1);
     CHECK(residuals[0].log2_bytes_min == 10);
     REQUIRE(residuals[0].ratio.size() == 3);
-    CHECK(residuals[0].ratio[1] == Approx(std::exp2(0.7)));
+    CHECK(std::log2(residuals[0].ratio[1]) == Approx(2.0 * std::exp(-1.0 / 3.0) / (1.0 + std::exp(-2.0 / 3.0) + 0.09)));
 }
 
 TEST_CASE("a fit finds the parameters that made its data", "[network][fit]") {

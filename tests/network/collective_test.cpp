@@ -259,7 +259,7 @@ TEST_CASE("residuals are interpolated between sizes and rank counts and held at 
     CollectiveParameters p;
     p.residuals = {{CollectiveKind::all_gather, 2, 10, {1.0, 4.0}}, {CollectiveKind::all_gather, 8, 10, {9.0, 9.0}}};
     const auto at = [&](int ranks, double bytes) {
-        return measured_over_physical(p, CollectiveKind::all_gather, ranks, Bytes::from_si(bytes));
+        return measured_over_physical(p, {CollectiveKind::all_gather, Bytes::from_si(bytes), DataType::fp16}, {ranks, ranks, 1, 1});
     };
     CHECK(at(2, 1024) == Approx(1.0));
     CHECK(at(2, 1024 * std::sqrt(2.0)) == Approx(2.0));
@@ -267,7 +267,7 @@ TEST_CASE("residuals are interpolated between sizes and rank counts and held at 
     CHECK(at(2, 1) == Approx(1.0));
     CHECK(at(4, 1e12) == Approx(6.0));
     CHECK(at(64, 2048) == Approx(9.0));
-    CHECK(measured_over_physical(p, CollectiveKind::broadcast, 8, 1.0_MiB) == 1.0);
+    CHECK(measured_over_physical(p, {CollectiveKind::broadcast, 1.0_MiB, DataType::fp16}, {8, 8, 1, 1}) == 1.0);
 }
 
 TEST_CASE("a shape counts ranks, domains and the fullest domain, whatever the order", "[network][collective]") {
