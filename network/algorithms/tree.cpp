@@ -84,25 +84,27 @@ void lay_tree(const GroupOnFabric& group, const CollectivePrice& price, std::vec
 
 void add_domain_trees(const ExchangeCase& c, int inside_depth, Exchange& exchange) {
     const std::size_t domains = c.domains.size();
-    const double part = c.bytes / c.channels;
+    const double part = c.bytes / c.channels / 2.0;
     const auto depth_max = static_cast<int>(std::ceil(std::log2(static_cast<double>(domains))));
     for (int channel = 0; channel < c.channels; ++channel) {
         const auto head = [&](std::size_t d) {
             const std::vector<int>& members = c.domains[d];
             return members[static_cast<std::size_t>(channel) % members.size()];
         };
-        // The second tree is the first with every domain one further on: leaves become inner nodes.
-        const auto placed = [&](std::size_t i) { return channel % 2 == 0 ? i : (i + 1) % domains; };
-        for (std::size_t i = 1; i < domains; ++i) {
-            const std::size_t parent = tree_parent(i, domains);
-            int depth = 1;
-            for (std::size_t at = parent; at != 0; at = tree_parent(at, domains)) ++depth;
-            ExchangeStream& up = exchange.send(head(placed(i)), head(placed(parent)), part, 0);
-            up.lead_steps = inside_depth;
-            up.lead_hops = std::max(0, depth_max - depth);
-            ExchangeStream& down = exchange.send(head(placed(parent)), head(placed(i)), part, 0);
-            down.lead_steps = inside_depth;
-            down.lead_hops = depth_max + std::min(depth, depth_max) - 1;
+        // Both trees by the same ports. The second is the first with every domain one further on: leaves become inner nodes.
+        for (const std::size_t shift : {std::size_t{0}, std::size_t{1}}) {
+            const auto placed = [&](std::size_t i) { return (i + shift) % domains; };
+            for (std::size_t i = 1; i < domains; ++i) {
+                const std::size_t parent = tree_parent(i, domains);
+                int depth = 1;
+                for (std::size_t at = parent; at != 0; at = tree_parent(at, domains)) ++depth;
+                ExchangeStream& up = exchange.send(head(placed(i)), head(placed(parent)), part, 0);
+                up.lead_steps = inside_depth;
+                up.lead_hops = std::max(0, depth_max - depth);
+                ExchangeStream& down = exchange.send(head(placed(parent)), head(placed(i)), part, 0);
+                down.lead_steps = inside_depth;
+                down.lead_hops = depth_max + std::min(depth, depth_max) - 1;
+            }
         }
     }
 }

@@ -220,7 +220,8 @@ TEST_CASE("a collective played alone takes the time of idle links", "[network][e
         const CollectiveRequest r = request_of(CollectiveKind::all_reduce, 256.0_MiB, 32, algorithm);
         const CollectiveOutcome played = play_collective(four.fabric, four.ways, r, {}).value();
         INFO(algorithm);
-        CHECK(played.time / played.idle_time == Approx(1.0).epsilon(0.06));
+        // The closed form of a tree has NCCL's factor of 0.85 for its pattern inside a domain, which links do not know.
+        CHECK(played.time / played.idle_time == Approx(1.0).epsilon(std::string(algorithm) == "tree" ? 0.16 : 0.06));
         CHECK_FALSE(played.busiest.empty());
     }
     const Machine packets = machine_of(2, true);
