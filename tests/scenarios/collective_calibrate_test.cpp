@@ -103,7 +103,9 @@ TEST_CASE("mistakes in a calibration of collectives are told where they are", "[
                                            "make one with orrery calibrate --from LOG --device h100-sxm"});
     CHECK(folder.problem(log_of(8, 1, 0.001, 1e6)).problem.find("GB/s over a link of 450") != std::string::npos);
     CHECK(folder.problem(log_of(32, 1, 20.0, 100.0)).problem == "has 32 ranks on one host, more than the 8 of a scale-up domain");
-    CHECK(folder.problem(log_of(32, 2, 20.0, 100.0)).problem == "has 16 ranks a host, and dgx-h100 has 8 devices");
+    const std::string crowded = folder.problem(log_of(32, 2, 20.0, 100.0)).problem;   // whichever node has the device
+    CHECK(crowded.find("has 16 ranks a host, and ") == 0);
+    CHECK(crowded.find(" has 8 devices") != std::string::npos);
 }
 
 TEST_CASE("a sweep between nodes is judged on sizes left out", "[scenarios][collective]") {
