@@ -2,6 +2,7 @@
 #include "models/activation_memory.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 namespace orrery {
@@ -53,22 +54,6 @@ double weight_gradient_inputs(const Architecture& a, const LayerShape& s, bool e
     if (shared > 0) values += 2.0 * stream + (gated + 1.0) * elements(s.tokens, shared);
     return s.element_bytes * values;
 }
-
-/// What one pass of a chunk keeps, and what it needs besides while it runs.
-struct ChunkActivations {
-    double layers = 0.0;      // kept by decoder layers
-    double head = 0.0;        // kept by the head
-    double for_weights = 0.0; // of a backward pass in two halves: kept from the first to the second
-    double recomputed = 0.0;  // one whole layer while it is done again
-    double output = 0.0;      // sent on and still held
-    double offloaded = 0.0;   // of the layers': on the host from the end of forward to backward
-    int layer_count = 0;
-    bool has_layers = false;
-    bool has_head = false;
-    [[nodiscard]] double kept() const { return layers + head + output; }
-    /// Of the offloaded part, what is on the device while the pass runs: the layer that goes and the next one.
-    [[nodiscard]] double passing() const { return layer_count == 0 ? 0.0 : std::min(offloaded, 2.0 * layers / layer_count); }
-};
 
 struct LayerSizes {
     std::vector<double> kinds;  // what each kind of layer keeps
@@ -129,25 +114,29 @@ std::vector<double> kind_sizes(const Architecture& a, const TrainingSpec& spec, 
     return sizes;
 }
 
+/// Of one layer of a kind.
+ChunkActivations one_layer(const LayerGraph& kind, double whole, const LayerSizes& sizes) {
+    ChunkActivations one;
+    if (kind.is_decoder_layer) {
+        if (kind.backward.empty()) return one;  // frozen, and all below it: nothing is kept for gradients
+        one.for_weights = std::min(kind.expert_parameters > 0.0 ? sizes.expert_for_weights : sizes.dense_for_weights, whole);
+        one.layers = kind.is_recomputed ? sizes.input : whole;
+        one.recomputed = kind.is_recomputed ? std::max(whole - sizes.input, 0.0) : 0.0;
+        one.has_layers = true;
+        one.layer_count = 1;
+    } else if (kind.name == "head") {
+        one.head = 2.0 * sizes.input + kept_per_logit * sizes.logits;
+        one.for_weights = sizes.input + kept_per_logit * sizes.logits;
+        one.has_head = true;
+    }
+    return one;
+}
+
 ChunkActivations chunk_activations(const StepGraph& graph, const Chunk& chunk, const LayerSizes& sizes) {
     ChunkActivations sum;
     for (const LayerRun& run : chunk) {
-        const LayerGraph& kind = graph.kinds[static_cast<std::size_t>(run.kind)];
-        if (kind.is_decoder_layer) {
-            if (kind.backward.empty()) continue;  // frozen, and all below it: nothing is kept for gradients
-            const bool has_experts = kind.expert_parameters > 0.0;
-            const double whole = sizes.kinds[static_cast<std::size_t>(run.kind)];
-            const double for_weights = has_experts ? sizes.expert_for_weights : sizes.dense_for_weights;
-            sum.for_weights += run.count * std::min(for_weights, whole);
-            sum.layers += run.count * (kind.is_recomputed ? sizes.input : whole);
-            if (kind.is_recomputed) sum.recomputed = std::max(sum.recomputed, whole - sizes.input);
-            sum.has_layers = true;
-            sum.layer_count += run.count;
-        } else if (kind.name == "head") {
-            sum.head = 2.0 * sizes.input + kept_per_logit * sizes.logits;
-            sum.for_weights += sizes.input + kept_per_logit * sizes.logits;
-            sum.has_head = true;
-        }
+        const auto kind = static_cast<std::size_t>(run.kind);
+        sum.add(one_layer(graph.kinds[kind], sizes.kinds[kind], sizes), run.count);
     }
     return sum;
 }
@@ -157,6 +146,20 @@ void take_larger(ActivationPeak& peak, double activations, Bytes weights, Bytes 
     const Bytes held = Bytes::from_si(activations);
     if (held + weights + gradients > peak.activations + peak.weights + peak.gradients)
         peak = {held, weights, gradients, {}};
+}
+
+/// A pass of `chunk` while `held` is there, the pass's own part included.
+void meet_pass(ActivationPeak& peak, double held, const ChunkActivations& chunk, bool backward, double logits,
+               const GatheredBytes& gathered) {
+    if (chunk.has_head) {
+        take_larger(peak, held + working_per_logit * logits, gathered.head_weights, {});
+        // Later the softmax has become its gradient in place, and the head's own is made from it.
+        if (backward) take_larger(peak, held, gathered.head_weights, gathered.head_gradients);
+    }
+    if (chunk.has_layers) {
+        take_larger(peak, held - chunk.head + (backward ? chunk.recomputed : 0.0), gathered.layer_weights,
+                    backward ? gathered.layer_gradients : Bytes{});
+    }
 }
 
 ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActivations>& chunks, double logits,
@@ -178,15 +181,7 @@ ActivationPeak walk_passes(const StageGraph& stage, const std::vector<ChunkActiv
         } else {
             held += chunk.passing();
         }
-        if (chunk.has_head) {
-            take_larger(peak, held + working_per_logit * logits, gathered.head_weights, {});
-            // Later the softmax has become its gradient in place, and the head's own is made from it.
-            if (pass.backward) take_larger(peak, held, gathered.head_weights, gathered.head_gradients);
-        }
-        if (chunk.has_layers) {
-            take_larger(peak, held - chunk.head + (pass.backward ? chunk.recomputed : 0.0), gathered.layer_weights,
-                        pass.backward ? gathered.layer_gradients : Bytes{});
-        }
+        meet_pass(peak, held, chunk, pass.backward, logits, gathered);
         held -= chunk.passing();
         if (pass.backward) {
             held -= chunk.kept() - chunk.offloaded - (pass.part == PassPart::input ? chunk.for_weights : 0.0);
@@ -248,6 +243,96 @@ Bytes layer_activations(const Architecture& a, const LayerShape& s, const Framew
     return Bytes::from_si(bytes);
 }
 
+KindActivations kind_activations(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
+                                 const StepGraph& graph) {
+    const LayerSizes sizes = layer_sizes(a, spec, framework, graph);
+    KindActivations all{{}, sizes.input, sizes.logits};
+    for (std::size_t i = 0; i < graph.kinds.size(); ++i) {
+        all.kinds.push_back(one_layer(graph.kinds[i], sizes.kinds[i], sizes));
+    }
+    return all;
+}
+
+void ChunkActivations::add(const ChunkActivations& one, int layers_alike) {
+    layers += layers_alike * one.layers;
+    head += one.head;
+    for_weights += layers_alike * one.for_weights;
+    recomputed = std::max(recomputed, one.recomputed);
+    layer_count += layers_alike * one.layer_count;
+    has_layers = has_layers || one.has_layers;
+    has_head = has_head || one.has_head;
+}
+
+/// Moments that another one of the same chunk and way covers chunk by chunk are left out.
+FullMoments fullest_moments(std::span<const SchedulePass> passes, int chunks) {
+    FullMoments moments;
+    std::vector<FullMoment>& kept = moments.all;
+    const auto count_of_chunks = static_cast<std::size_t>(chunks);
+    std::vector<int> held(2 * count_of_chunks, 0);
+    const auto covers = [](const std::vector<int>& more, const std::vector<int>& less) {
+        for (std::size_t i = 0; i < more.size(); ++i) {
+            if (more[i] < less[i]) return false;
+        }
+        return true;
+    };
+    for (const SchedulePass& pass : passes) {
+        const auto own = static_cast<std::size_t>(pass.chunk);
+        if (pass.part == PassPart::weight) {
+            --held[count_of_chunks + own];
+            continue;
+        }
+        if (!pass.backward) ++held[own];
+        const auto rivals = [&](const FullMoment& one) { return one.chunk == pass.chunk && one.backward == pass.backward; };
+        const bool is_covered = std::any_of(kept.begin(), kept.end(), [&](const FullMoment& one) { return rivals(one) && covers(one.held, held); });
+        if (!is_covered) {
+            std::erase_if(kept, [&](const FullMoment& one) { return rivals(one) && covers(held, one.held); });
+            kept.push_back({held, pass.chunk, pass.backward});
+        }
+        int& most = pass.backward ? moments.most_backward : moments.most_forward;
+        most = std::max(most, std::accumulate(held.begin(), held.begin() + chunks, 0));
+        if (!pass.backward) continue;
+        --held[own];
+        if (pass.part == PassPart::input) ++held[count_of_chunks + own];
+        moments.splits_backward = moments.splits_backward || pass.part != PassPart::whole;
+    }
+    return moments;
+}
+
+ActivationPeak peak_of_moments(const FullMoments& moments, std::span<const ChunkActivations> chunks, double logits,
+                               const GatheredBytes& gathered) {
+    ActivationPeak peak;
+    const ChunkActivations& first = chunks.front();
+    const auto is_like_first = [&](const ChunkActivations& one) {
+        return one.kept() == first.kept() && one.has_layers && !one.has_head && one.recomputed == first.recomputed;
+    };
+    if (!moments.splits_backward && std::all_of(chunks.begin(), chunks.end(), is_like_first)) {   // whichever they are
+        meet_pass(peak, moments.most_forward * first.kept(), first, false, logits, gathered);
+        meet_pass(peak, moments.most_backward * first.kept(), first, true, logits, gathered);
+        return peak;
+    }
+    for (const FullMoment& moment : moments.all) {
+        double held = 0.0;
+        for (std::size_t i = 0; i < chunks.size(); ++i) {
+            held += moment.held[i] * chunks[i].kept() + moment.held[chunks.size() + i] * chunks[i].for_weights;
+        }
+        meet_pass(peak, held, chunks[static_cast<std::size_t>(moment.chunk)], moment.backward, logits, gathered);
+    }
+    return peak;
+}
+
+/// Gathered input and the gradient before it is scattered; one message received, one being sent; of context
+/// parallelism, one layer's gathered keys and values, or what an all-to-all has received beside what it sent.
+Bytes passing_buffers(const LayerShape& shape, Bytes boundary_message) {
+    Bytes sum = 2.0 * boundary_message;
+    if (shape.sequence_parallel) sum += 2.0 * Bytes::from_si(shape.element_bytes * elements(shape.tokens, shape.hidden));
+    if (shape.context > 1 && shape.context_kind != ContextKind::ring) {
+        const std::int64_t width = shape.trades_heads() ? shape.heads * 2 + shape.kv_heads * 2 : shape.kv_heads * 2;
+        const std::int64_t rows = shape.trades_heads() ? shape.tokens : shape.batch * shape.sequence;
+        sum += Bytes::from_si(shape.element_bytes * elements(rows, width * shape.head_size));
+    }
+    return sum;
+}
+
 ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, const FrameworkProfile& framework,
                                const StepGraph& graph, int stage, const GatheredBytes& gathered) {
     const LayerShape shape = layer_shape(a, spec, framework);
@@ -262,15 +347,7 @@ ActivationPeak activation_peak(const Architecture& a, const TrainingSpec& spec, 
             chunks.back().output = sizes.input;
     }
     ActivationPeak peak = walk_passes(rank, chunks, sizes.logits, gathered);
-    const Bytes sequence = Bytes::from_si(shape.element_bytes * elements(shape.tokens, shape.hidden));
-    if (shape.sequence_parallel) peak.activations += 2.0 * sequence;  // gathered input, gradient before it is scattered
-    peak.activations += 2.0 * graph.boundary_message;                 // one message received, one being sent
-    if (shape.context > 1 && shape.context_kind != ContextKind::ring) {
-        // One layer's gathered keys and values, or what an all-to-all has received beside what it sent.
-        const std::int64_t width = shape.trades_heads() ? shape.heads * 2 + shape.kv_heads * 2 : shape.kv_heads * 2;
-        const std::int64_t rows = shape.trades_heads() ? shape.tokens : shape.batch * shape.sequence;
-        peak.activations += Bytes::from_si(shape.element_bytes * elements(rows, width * shape.head_size));
-    }
+    peak.activations += passing_buffers(shape, graph.boundary_message);
     return peak;
 }
 

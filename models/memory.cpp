@@ -55,24 +55,29 @@ bool keeps_stage_whole(const Parallelism& plan, const FrameworkProfile& framewor
     return plan.pipeline > 1 && !framework.reshards_in_pipeline;
 }
 
+}  // namespace
+
+GatheredUnits gathered_units(const Architecture& architecture, const StepGraph& graph, const Parallelism& plan) {
+    GatheredUnits units;
+    const double vocabulary_copies = plan.split_vocabulary ? 1.0 : plan.tensor;
+    for (const LayerGraph& kind : graph.kinds) {
+        if (kind.is_decoder_layer) units.layer = std::max(units.layer, kind.parameters);
+        if (kind.name == "head") units.head = vocabulary_copies * kind.parameters;
+        if (kind.name != "embedding") continue;
+        units.embedding = vocabulary_copies * kind.parameters;
+        if (architecture.tied_embeddings) units.head = std::max(units.head, units.embedding);
+    }
+    return units;
+}
+
 /// Whole 16-bit copies that sharded training gathers layer by layer: the layer that runs, the next one ahead of it, and
 /// the gradient of one before it is scattered; the head likewise. The embedding of a pipeline's first stage is there
 /// until its own backward pass: it belongs to no unit of its own.
-GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& graph, const Parallelism& plan,
+GatheredBytes gathered_bytes(const Architecture& architecture, const GatheredUnits& model_units, const Parallelism& plan,
                              const FrameworkProfile& framework, int stage) {
     GatheredBytes gathered;
     if (keeps_stage_whole(plan, framework)) return gathered;
-    double layer = 0.0;
-    double head = 0.0;
-    double embedding = 0.0;
-    const double vocabulary_copies = plan.split_vocabulary ? 1.0 : plan.tensor;
-    for (const LayerGraph& kind : graph.kinds) {
-        if (kind.is_decoder_layer) layer = std::max(layer, kind.parameters);
-        if (kind.name == "head") head = vocabulary_copies * kind.parameters;
-        if (kind.name != "embedding") continue;
-        embedding = vocabulary_copies * kind.parameters;
-        if (architecture.tied_embeddings) head = std::max(head, embedding);
-    }
+    const auto& [layer, head, embedding] = model_units;
     if (plan.shards_parameters()) {
         const int units = std::min(architecture.stack() / plan.pipeline, 1 + framework.prefetched_units);
         gathered.layer_weights = Bytes::from_si(2.0 * (layer * units + (plan.pipeline > 1 && stage == 0 ? embedding : 0.0)));
@@ -85,13 +90,15 @@ GatheredBytes gathered_bytes(const Architecture& architecture, const StepGraph& 
     return gathered;
 }
 
+namespace {
+
 /// With a pipeline every parameter is used by every micro-batch, so a stage keeps all of them gathered (16 bit) and
 /// accumulates whole fp32 gradients: 6 bytes a parameter beside the shards.
-void add_unsharded_stage(const StageGraph& stage, const Parallelism& plan, const FrameworkProfile& framework,
+void add_unsharded_stage(double parameters, const Parallelism& plan, const FrameworkProfile& framework,
                          MemoryBreakdown& memory) {
     if (!keeps_stage_whole(plan, framework)) return;
-    if (plan.shards_parameters()) memory.weights += Bytes::from_si(2.0 * stage.parameters);
-    if (plan.shards_parameters() || plan.zero == 2) memory.gradients += Bytes::from_si(4.0 * stage.parameters);
+    if (plan.shards_parameters()) memory.weights += Bytes::from_si(2.0 * parameters);
+    if (plan.shards_parameters() || plan.zero == 2) memory.gradients += Bytes::from_si(4.0 * parameters);
 }
 
 /// The world's, one for each degree, and tensor x pipeline, over which the gradients' norm is summed (Megatron-LM's
@@ -107,14 +114,13 @@ int communicators(const Parallelism& plan) {
 /// What one rank owns and holds of a stage, by who has copies of it.
 class StageStates {
   public:
-    StageStates(const TrainingSpec& spec, const StepGraph& graph, const StageGraph& stage)
-        : dense_(stage.parameters - stage.expert_parameters),
-          experts_(stage.expert_parameters),
-          frozen_experts_(stage.frozen_expert_parameters),
-          frozen_dense_(stage.frozen_parameters - stage.frozen_expert_parameters),
-          matrices_(stage_matrices(graph, stage)),
-          shards_(state_shards(spec.parallelism, spec.parallelism.shard_ranks())),
-          expert_shards_(state_shards(spec.parallelism, spec.parallelism.expert_shard_ranks())) {}
+    StageStates(const Parallelism& plan, const StageParameters& stage)
+        : dense_(stage.all - stage.experts),
+          experts_(stage.experts),
+          frozen_experts_(stage.frozen_experts),
+          frozen_dense_(stage.frozen - stage.frozen_experts),
+          shards_(state_shards(plan, plan.shard_ranks())),
+          expert_shards_(state_shards(plan, plan.expert_shard_ranks())) {}
 
     [[nodiscard]] Bytes all(double per_parameter, double StateShards::*shard) const {
         return Bytes::from_si(per_parameter * (dense_ / shards_.*shard + experts_ / expert_shards_.*shard));
@@ -126,11 +132,11 @@ class StageStates {
     }
     [[nodiscard]] double trained_here() const { return dense_ - frozen_dense_ + experts_ - frozen_experts_; }
     /// Preconditioners and factored moments: whole matrices are dealt out to those who share the states.
-    [[nodiscard]] Bytes of_matrices(const TrainingSpec& spec) const {
+    [[nodiscard]] Bytes of_matrices(const TrainingSpec& spec, const std::vector<MatrixShape>& matrices) const {
         Bytes sum;
         for (const bool experts : {false, true}) {
             std::vector<MatrixShape> some;
-            for (const MatrixShape& one : matrices_) {
+            for (const MatrixShape& one : matrices) {
                 if (one.is_expert == experts) some.push_back(one);
             }
             const MatrixCost cost = matrix_cost(spec.optimizer, spec.optimizer_settings, some);
@@ -144,7 +150,6 @@ class StageStates {
     double experts_;
     double frozen_experts_;
     double frozen_dense_;
-    std::vector<MatrixShape> matrices_;
     StateShards shards_;
     StateShards expert_shards_;
 };
@@ -155,8 +160,9 @@ void add_detail(MemoryBreakdown& memory, std::string_view part, std::string_view
 }
 
 /// Copies that an optimizer or an option keeps beside weights, gradients and moments.
-void add_copies(const TrainingSpec& spec, const StageStates& states, MemoryBreakdown& memory) {
-    const Bytes matrices = states.of_matrices(spec);
+void add_copies(const TrainingSpec& spec, const StageStates& states, const std::vector<MatrixShape>& shapes,
+                MemoryBreakdown& memory) {
+    const Bytes matrices = states.of_matrices(spec, shapes);
     memory.optimizer += matrices;
     add_detail(memory, "optimizer", "factors and preconditioners of matrices", matrices,
                name_of(spec.optimizer));
@@ -193,20 +199,29 @@ void add_base(const Parallelism& plan, const FrameworkProfile& framework, Memory
                "given back where memory is short: it does not stop a run");
 }
 
-/// Weights, gradients and optimizer states of one pipeline rank.
-MemoryBreakdown states_of_stage(const TrainingSpec& spec, const FrameworkProfile& framework, const StepGraph& graph,
-                                int index) {
-    const StageGraph& stage = graph.stages[static_cast<std::size_t>(index)];
-    const Parallelism& plan = spec.parallelism;
+StageParameters stage_parameters(const StageGraph& stage) {
+    return {stage.parameters, stage.expert_parameters, stage.frozen_parameters, stage.frozen_expert_parameters};
+}
+
+/// Weights, gradients and moments of one pipeline rank.
+void add_states(const TrainingSpec& spec, const FrameworkProfile& framework, const StageStates& states, double parameters,
+                MemoryBreakdown& memory) {
     const StateBytes bytes = state_bytes(spec, framework);
-    const StageStates states(spec, graph, stage);
-    MemoryBreakdown memory;
-    memory.stage = index;
     memory.weights = states.all(bytes.weight, &StateShards::weight);
     memory.gradients = states.trained(bytes.gradient, &StateShards::gradient);
     memory.optimizer = states.trained(bytes.optimizer, &StateShards::optimizer);
-    add_unsharded_stage(stage, plan, framework, memory);
-    add_copies(spec, states, memory);
+    add_unsharded_stage(parameters, spec.parallelism, framework, memory);
+}
+
+/// The same with what an optimizer or an option keeps besides.
+MemoryBreakdown states_of_stage(const TrainingSpec& spec, const FrameworkProfile& framework, const StepGraph& graph,
+                                int index) {
+    const StageGraph& stage = graph.stages[static_cast<std::size_t>(index)];
+    const StageStates states(spec.parallelism, stage_parameters(stage));
+    MemoryBreakdown memory;
+    memory.stage = index;
+    add_states(spec, framework, states, stage.parameters, memory);
+    add_copies(spec, states, stage_matrices(graph, stage), memory);
     memory.cached = Bytes::from_si(framework.step_copy_bytes * states.trained_here());
     return memory;
 }
@@ -236,7 +251,8 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     MemoryBreakdown memory = states_of_stage(spec, framework, graph, index);
     const ActivationPeak peak =
         activation_peak(architecture, spec, framework, graph, index,
-                        gathered_bytes(architecture, graph, spec.parallelism, framework, index));
+                        gathered_bytes(architecture, gathered_units(architecture, graph, spec.parallelism), spec.parallelism,
+                                       framework, index));
     move_states(spec.offload, graph, memory);
     memory.host += peak.offloaded;
     memory.weights += peak.weights;
@@ -244,6 +260,15 @@ MemoryBreakdown memory_of_stage(const Architecture& architecture, const Training
     memory.activations = peak.activations;
     add_base(spec.parallelism, framework, memory);
     return memory;
+}
+
+Bytes plain_stage_memory(const TrainingSpec& spec, const FrameworkProfile& framework, const StageParameters& stage,
+                         const ActivationPeak& peak) {
+    MemoryBreakdown memory;
+    add_states(spec, framework, StageStates(spec.parallelism, stage), stage.all, memory);
+    const Bytes buffers = static_cast<double>(communicators(spec.parallelism)) * communicator_buffers;
+    return memory.weights + peak.weights + (memory.gradients + peak.gradients) + memory.optimizer + peak.activations +
+           (framework.process_context + buffers + framework.fragmentation * peak.activations);
 }
 
 MemoryBreakdown memory_of_layered(const LayeredModel& model, const TrainingSpec& spec,

@@ -1,6 +1,7 @@
 // Memory of one rank by part: what must fit before anything can run.
 #pragma once
 
+#include "models/activation_memory.hpp"
 #include "models/layered_model.hpp"
 #include "models/step_graph.hpp"
 
@@ -47,5 +48,30 @@ MemoryBreakdown memory_of_layered(const LayeredModel& model, const TrainingSpec&
 /// The same of pipeline rank `stage` of the graph.
 MemoryBreakdown memory_of_stage(const Architecture& architecture, const TrainingSpec& spec,
                                 const FrameworkProfile& framework, const StepGraph& graph, int stage);
+
+/// Parameters that one rank holds of a stage, before data sharding.
+struct StageParameters {
+    double all = 0.0;
+    double experts = 0.0;          // of these, routed experts
+    double frozen = 0.0;           // of these, not trained
+    double frozen_experts = 0.0;   // both
+};
+
+/// Parameters of the largest units that sharded training gathers whole.
+struct GatheredUnits {
+    double layer = 0.0;
+    double head = 0.0;
+    double embedding = 0.0;
+};
+GatheredUnits gathered_units(const Architecture& architecture, const StepGraph& graph, const Parallelism& plan);
+
+/// What is gathered on pipeline rank `stage` while it runs.
+GatheredBytes gathered_bytes(const Architecture& architecture, const GatheredUnits& units, const Parallelism& plan,
+                                const FrameworkProfile& framework, int stage);
+
+/// memory_of_stage().total() of a plan whose optimizer keeps nothing but moments, without offload, regularisers' copies
+/// or compression, from what its stages share: parameters and the peak of activations, buffers included.
+Bytes plain_stage_memory(const TrainingSpec& spec, const FrameworkProfile& framework, const StageParameters& stage,
+                         const ActivationPeak& peak);
 
 }  // namespace orrery

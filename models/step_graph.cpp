@@ -4,124 +4,13 @@
 #include "models/activation_memory.hpp"
 #include "models/layer_parameters.hpp"
 #include "models/layer_tasks.hpp"
-#include "models/pipeline_split.hpp"
 #include "models/plan_problems.hpp"
-#include "models/stage_placement.hpp"
+#include "models/stage_layout.hpp"
 
 #include <algorithm>
 
 namespace orrery {
 namespace {
-
-/// Grows StepGraph::kinds by the layer kinds that the stages turn out to need.
-class KindTable {
-  public:
-    KindTable(const Architecture& a, const LayerShape& shape, const LayerShape& encoder,
-              const FrameworkProfile& framework, bool stops_early, std::vector<LayerGraph>& kinds)
-        : a_(a), shape_(shape), encoder_(encoder), cross_entropy_bytes_(framework.cross_entropy_bytes), stops_early_(stops_early),
-          kinds_(kinds) {}
-
-    int add(LayerGraph layer) {
-        kinds_.push_back(std::move(layer));
-        variants_.push_back(std::nullopt);
-        return static_cast<int>(kinds_.size()) - 1;
-    }
-
-    /// Another use of the head's matrix.
-    int add_head_again() {
-        LayerGraph again = head_layer(a_, shape_, cross_entropy_bytes_, false);
-        again.name = "head again";
-        return add(std::move(again));
-    }
-
-    int find(const LayerVariant& variant) {
-        const auto known = std::find(variants_.begin(), variants_.end(), std::optional(variant));
-        if (known != variants_.end()) return static_cast<int>(known - variants_.begin());
-        const int kind = add(decoder_layer(a_, variant.encoder ? encoder_ : shape_, variant, stops_early_));
-        variants_.back() = variant;
-        return kind;
-    }
-
-  private:
-    const Architecture& a_;
-    const LayerShape& shape_;
-    const LayerShape& encoder_;
-    double cross_entropy_bytes_;
-    bool stops_early_;
-    std::vector<LayerGraph>& kinds_;
-    std::vector<std::optional<LayerVariant>> variants_;
-};
-
-void append_layer(Chunk& chunk, int kind) {
-    if (!chunk.empty() && chunk.back().kind == kind) {
-        ++chunk.back().count;
-    } else {
-        chunk.push_back({kind, 1});
-    }
-}
-
-/// True for the layers that the plan recomputes: all, or the first `recompute_layers` of each pipeline rank.
-bool is_recomputed_layer(const TrainingSpec& spec, int layers_before_on_rank) {
-    if (spec.recompute == Recompute::full) return true;
-    return spec.recompute == Recompute::block && layers_before_on_rank < spec.recompute_layers;
-}
-
-LayerVariant variant_of(const Architecture& a, int index, bool recomputed) {
-    LayerVariant variant;
-    variant.part = layer_part(a, index);
-    variant.encoder = is_encoder_layer(a, index);
-    variant.windowed = is_windowed(a, index);
-    variant.experts = is_expert_layer(a, index);
-    variant.recomputed = recomputed;
-    return variant;
-}
-
-/// The head, and after it each prediction layer with another use of the head.
-void append_head(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int head, Chunk& chunk) {
-    append_layer(chunk, head);
-    if (a.prediction_layers == 0) return;
-    LayerVariant variant = variant_of(a, a.stack() - 1, spec.recompute == Recompute::full);
-    variant.prediction = true;
-    const int layer = kinds.find(variant);
-    const int again = kinds.add_head_again();
-    for (int i = 0; i < a.prediction_layers; ++i) {
-        append_layer(chunk, layer);
-        append_layer(chunk, again);
-    }
-}
-
-/// The same layer, neither trained nor passed by gradients.
-LayerVariant frozen_variant(LayerVariant variant) {
-    variant.frozen = true;
-    variant.recomputed = false;
-    return variant;
-}
-
-void fill_stages(const Architecture& a, const TrainingSpec& spec, KindTable& kinds, int embedding, int head,
-                 StepGraph& graph) {
-    const Parallelism& plan = spec.parallelism;
-    const int total = plan.model_stages();
-    const auto split = stage_layers(a, plan);
-    graph.stages.resize(static_cast<std::size_t>(plan.pipeline));
-    for (StageGraph& stage : graph.stages) stage.chunks.resize(static_cast<std::size_t>(plan.chunks_per_rank()));
-    std::vector<int> layers_on_rank(static_cast<std::size_t>(plan.pipeline), 0);
-    int index = 0;
-    for (int v = 0; v < total; ++v) {
-        const int layers = split[static_cast<std::size_t>(v)];
-        for (const VirtualStage& place : places_of(plan, v)) {
-            const auto rank = static_cast<std::size_t>(place.stage);
-            Chunk& chunk = graph.stages[rank].chunks[static_cast<std::size_t>(place.chunk)];
-            if (v == 0) append_layer(chunk, embedding);
-            for (int i = index; i < index + layers; ++i) {
-                const LayerVariant variant = variant_of(a, i, is_recomputed_layer(spec, layers_on_rank[rank]++));
-                append_layer(chunk, kinds.find(i < spec.frozen.first_layers ? frozen_variant(variant) : variant));
-            }
-            if (v == total - 1) append_head(a, spec, kinds, head, chunk);
-        }
-        index += layers;
-    }
-    ORRERY_CHECK(index == a.stack());
-}
 
 void count_stages(StepGraph& graph) {
     for (auto& stage : graph.stages) {
@@ -222,6 +111,22 @@ void count_flop(const Architecture& a, const TrainingSpec& spec, StepGraph& grap
 
 }  // namespace
 
+void add_messages(const Architecture& architecture, const LayerShape& shape, const Parallelism& plan,
+                  const FrameworkProfile& framework, StepGraph& graph) {
+    graph.boundary_message = Bytes{};
+    if (plan.pipeline > 1) {
+        const bool split = shape.sequence_parallel || framework.pipeline_scatter_gather;
+        graph.boundary_message = Bytes::from_si(shape.element_bytes * static_cast<double>(shape.tokens) *
+                                                static_cast<double>(shape.hidden) / (split ? plan.tensor : 1));
+    }
+    graph.tied_embedding_exchange = architecture.tied_embeddings && !plan.joins_ends();
+    graph.tied_embedding_bytes = Bytes{};
+    if (graph.tied_embedding_exchange) {
+        graph.tied_embedding_bytes = Bytes::from_si(framework.gradient_bytes * static_cast<double>(shape.vocabulary) *
+                                                    static_cast<double>(shape.hidden));
+    }
+}
+
 void repeat_rounds(const TrainingSpec& spec, StepGraph& graph) {
     if (!spec.regularization.sharpness_aware) return;
     for (StageGraph& stage : graph.stages) {
@@ -252,29 +157,17 @@ Result<StepGraph> build_step_graph(const Architecture& architecture, const Train
     Problems problems = plan_problems(architecture, spec);
     if (!problems.empty()) return problems;
     const Parallelism& plan = spec.parallelism;
-    const LayerShape shape = layer_shape(architecture, spec, framework);
+    const RoleGraphs roles(architecture, spec, framework);
+    const LayerShape& shape = roles.shape();
     StepGraph graph;
-    const LayerShape encoder = architecture.encoder_layers > 0 ? encoder_shape(architecture, spec, framework) : shape;
-    KindTable kinds(architecture, shape, encoder, framework, plan.fsdp, graph.kinds);
-    const int embedding = kinds.add(
-        embedding_layer(architecture, shape, spec.frozen.embedding || spec.frozen.first_layers > 0));
-    const bool shares = architecture.tied_embeddings && plan.joins_ends();
-    const int head = kinds.add(head_layer(architecture, shape, framework.cross_entropy_bytes, !shares));
-    fill_stages(architecture, spec, kinds, embedding, head, graph);
+    StageLayout layout = stage_layout(architecture, spec);
+    for (const LayerRole& role : layout.roles) graph.kinds.push_back(roles.graph_of(role));
+    for (auto& chunks : layout.stages) graph.stages.emplace_back().chunks = std::move(chunks);
     count_stages(graph);
     graph.micro_batches = spec.micro_batches();
     graph.experts_per_token = architecture.experts > 0 ? architecture.experts_per_token : 0;
     order_passes(spec, graph);
-    if (plan.pipeline > 1) {
-        const bool split = shape.sequence_parallel || framework.pipeline_scatter_gather;
-        graph.boundary_message = Bytes::from_si(shape.element_bytes * static_cast<double>(shape.tokens) *
-                                                static_cast<double>(shape.hidden) / (split ? plan.tensor : 1));
-    }
-    graph.tied_embedding_exchange = architecture.tied_embeddings && !plan.joins_ends();
-    if (graph.tied_embedding_exchange) {
-        graph.tied_embedding_bytes = Bytes::from_si(framework.gradient_bytes * static_cast<double>(shape.vocabulary) *
-                                                    static_cast<double>(shape.hidden));
-    }
+    add_messages(architecture, shape, plan, framework, graph);
     if (spec.offload.activation_layers > 0) {
         for (StageGraph& stage : graph.stages) {
             stage.offloaded = offloaded_activations(architecture, spec, framework, graph, stage);

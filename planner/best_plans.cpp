@@ -21,13 +21,22 @@ bool BestPlans::beats(const Scored& a, const Scored& b) {
     return is_equal ? is_better : true;
 }
 
+BestPlans::Scored BestPlans::scored(const FoundPlan& plan, const PlanFigures& figures) const {
+    return {score_of(objective_, figures), plan,
+            {score_of(Objective::time, figures), score_of(Objective::cost, figures), score_of(Objective::energy, figures),
+             figures.memory / figures.capacity, static_cast<double>(figures.devices)}};
+}
+
 void BestPlans::offer(const FoundPlan& plan, const PlanFigures& figures) {
-    const Scored one{score_of(objective_, figures), plan,
-                     {score_of(Objective::time, figures), score_of(Objective::cost, figures),
-                      score_of(Objective::energy, figures), figures.memory / figures.capacity,
-                      static_cast<double>(figures.devices)}};
+    const Scored one = scored(plan, figures);
     keep(one);
     keep_on_front(one);
+}
+
+bool BestPlans::excludes(const FoundPlan& plan, const PlanFigures& figures) const {
+    const Scored one = scored(plan, figures);
+    if (heap_.size() < top_ || (top_ > 0 && !is_before(heap_.front(), one))) return false;
+    return std::any_of(front_.begin(), front_.end(), [&](const Scored& other) { return beats(other, one); });
 }
 
 void BestPlans::keep(const Scored& one) {

@@ -14,6 +14,8 @@ class BestPlans {
     BestPlans(Objective objective, std::size_t top) : objective_(objective), top_(top) {}
 
     void offer(const FoundPlan& plan, const PlanFigures& figures);
+    /// Whether a plan with these figures, or worse ones, would be left out by both.
+    [[nodiscard]] bool excludes(const FoundPlan& plan, const PlanFigures& figures) const;
     void merge(const BestPlans& other);
     [[nodiscard]] std::vector<FoundPlan> ranked() const;
     [[nodiscard]] std::vector<FoundPlan> front() const;   // fastest first
@@ -29,6 +31,7 @@ class BestPlans {
     };
     static bool is_before(const Scored& a, const Scored& b);
     static bool beats(const Scored& a, const Scored& b);
+    [[nodiscard]] Scored scored(const FoundPlan& plan, const PlanFigures& figures) const;
     void keep(const Scored& one);
     void keep_on_front(const Scored& one);
 

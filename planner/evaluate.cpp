@@ -91,10 +91,31 @@ const LayerPrices& PlanEvaluator::layer_prices() {
     return *current_;
 }
 
+void PlanEvaluator::begin_branch() {
+    prices_.clear();
+    graph_spec_.reset();
+    graph_.reset();
+    current_.reset();
+}
+
 std::optional<PlanEstimate> PlanEvaluator::evaluate(const TrainingSpec& spec, Bytes capacity) {
+    if (!adds_up_ || !covers_plan(spec)) return evaluate_program(spec, capacity);
+    if (adds_up(spec.parallelism)) return costs_.estimate(spec, capacity);
+    const Bytes memory = costs_.memory(spec);
+    if (memory > capacity) return PlanEstimate{{}, memory};
+    return evaluate_program(spec, capacity, memory);
+}
+
+std::optional<PlanEstimate> PlanEvaluator::bound(const TrainingSpec& spec, Bytes capacity) {
+    if (!adds_up_ || !covers_plan(spec) || !is_bounded(spec.parallelism)) return std::nullopt;
+    return costs_.bound(spec, capacity);
+}
+
+std::optional<PlanEstimate> PlanEvaluator::evaluate_program(const TrainingSpec& spec, Bytes capacity,
+                                                             std::optional<Bytes> memory) {
     if (!lay_out(spec)) return std::nullopt;
     PlanEstimate result;
-    result.memory = training_memory(run_, *graph_).total();
+    result.memory = memory ? *memory : training_memory(run_, *graph_).total();
     if (result.memory > capacity) return result;
     const int laid_out = run_.spec.micro_batches();
     const int repeats = graph_->micro_batches / laid_out;   // rounds

@@ -1,7 +1,7 @@
 // The closed-form answer about one plan: its step, its memory, how busy its devices are.
 #pragma once
 
-#include "planner/search_space.hpp"
+#include "planner/plan_costs.hpp"
 #include "sim/price.hpp"
 
 #include <map>
@@ -11,25 +11,28 @@
 
 namespace orrery {
 
-/// What a search keeps of a plan; the rest follows from it and the base.
-struct PlanEstimate {
-    Seconds step;        // 0 where the plan does not fit
-    Bytes memory;        // of the fullest rank
-    double busy = 0.0;   // share of the step in kernels of the model, mean over stages
-    bool operator==(const PlanEstimate&) const = default;
-};
-
-/// Estimates plans of one branch of a search by the functions of run_training(), each thing once: a graph serves all
-/// plans that differ in sharding, and a layer's price all that share degrees, micro-batch and recomputation. Of a
-/// schedule only as many micro-batches are laid out as its fullest moment needs; the step is a straight line in the rest.
+/// Estimates plans of one base by the functions of run_training(), each thing once. Where pieces add up to the step, by
+/// PlanCosts; else through the step's program: a graph serves all plans that differ in sharding, and a layer's price all
+/// that share degrees, micro-batch and recomputation. Of a schedule only as many micro-batches are laid out as its
+/// fullest moment needs; the step is a straight line in the rest.
 /// One owner, one thread; the answers do not depend on what was asked before.
 class PlanEvaluator {
   public:
-    explicit PlanEvaluator(const SearchBase& base) : base_(base), run_(base.run) {}
+    explicit PlanEvaluator(const SearchBase& base)
+        : base_(base), run_(base.run), costs_(base), adds_up_(covers_base(base)) {}
 
-    /// Nothing where the models do not cover the plan. Beyond `capacity` memory alone is told. `spec` differs from
-    /// others of this evaluator in axes behind PlanAxis::expert_tensor only.
+    /// Before plans that differ from those so far in more than the axes behind PlanAxis::expert_tensor.
+    void begin_branch();
+
+    /// Nothing where the models do not cover the plan. Beyond `capacity` memory alone is told.
     std::optional<PlanEstimate> evaluate(const TrainingSpec& spec, Bytes capacity);
+
+    /// No worse than the plan in any measure, and sooner told: its memory (exact) and a step below its own. Nothing where
+    /// no such bound is known, or where evaluate() is as quick.
+    std::optional<PlanEstimate> bound(const TrainingSpec& spec, Bytes capacity);
+
+    /// The same as evaluate() by way of the program, for all plans; `memory` where it is known.
+    std::optional<PlanEstimate> evaluate_program(const TrainingSpec& spec, Bytes capacity, std::optional<Bytes> memory = {});
 
   private:
     using PriceKey = std::vector<std::int32_t>;
@@ -43,6 +46,8 @@ class PlanEvaluator {
     std::map<PriceKey, std::shared_ptr<const LayerPrices>> prices_;
     std::shared_ptr<const LayerPrices> current_;
     int micro_batches_ = 1;                    // of the plan
+    PlanCosts costs_;
+    bool adds_up_;
 };
 
 }  // namespace orrery

@@ -5,6 +5,7 @@
 #include "planner/store.hpp"
 
 #include <tbb/blocked_range.h>
+#include <tbb/enumerable_thread_specific.h>
 #include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
@@ -47,6 +48,9 @@ class AxisWalk {
         }
     }
 
+    /// From now on walks only schedules whose step `adds_up`, or only the others.
+    void only(bool adds_up) { only_ = adds_up; }
+
     template <class Leaf>
     void walk(std::size_t axis, std::size_t end, std::uint64_t index, PlanPoint& point, TrainingSpec& spec, Leaf& leaf) {
         if (axis == end) {
@@ -59,7 +63,9 @@ class AxisWalk {
             point[axis] = value;
             apply_axis(which, value, spec);
             const auto refusal = refusal_after(which, base_, spec, value);
-            if (refusal) {
+            if (which == PlanAxis::schedule && only_ && adds_up(spec.parallelism) != *only_) {
+                // not this time
+            } else if (refusal) {
                 refuse(*refusal, below_[axis], here, point, which);
             } else {
                 walk(axis + 1, end, here, point, spec, leaf);
@@ -77,6 +83,7 @@ class AxisWalk {
     std::uint32_t base_number_;
     SearchResult& counts_;
     std::array<std::uint64_t, plan_axis_count> below_{};   // plans of one value of an axis
+    std::optional<bool> only_;
 };
 
 struct Partial {
@@ -127,15 +134,35 @@ std::vector<SearchUnit> units_of(const SearchSpace& space, SearchResult& counts)
     return units;
 }
 
-void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, Partial& partial) {
+/// What one thread knows of each base.
+using Evaluators = std::map<std::uint32_t, PlanEvaluator>;
+
+/// `round`: all plans; or first those whose step adds up, then the others as far as those `to_beat` leave them a chance.
+enum class Round : std::uint8_t { all, quick, bounded };
+
+void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, Round round,
+                 const BestPlans& to_beat, Evaluators& evaluators, Partial& partial) {
     const SearchBase& base = space.bases[unit.base];
-    partial.best = BestPlans(options.objective, options.top);
+    if (round != Round::bounded) partial.best = BestPlans(options.objective, options.top);
     SearchResult& counts = partial.counts;
     AxisWalk walk(base, unit.base, counts);
+    if (round != Round::all) walk.only(round == Round::quick);
     PlanPoint point = unit.point;
-    PlanEvaluator evaluator(base);
+    PlanEvaluator& evaluator = evaluators.try_emplace(unit.base, base).first->second;
+    evaluator.begin_branch();
     const Bytes capacity = base.cluster.device.memory_capacity * options.limits.memory_share;
     auto leaf = [&](std::uint64_t index, const PlanPoint& leaf_point, const TrainingSpec& spec) {
+        if (round == Round::bounded) {
+            const auto bound = evaluator.bound(spec, capacity);
+            if (bound && bound->step > Seconds{}) {
+                const FoundPlan at_best{index, unit.base, leaf_point, *bound};
+                const PlanFigures figures = figures_of(base, at_best);
+                if (to_beat.excludes(at_best, figures) || partial.best.excludes(at_best, figures)) {
+                    walk.refuse(Refusal::bound, 1, index, leaf_point, last_plan_axis);
+                    return;
+                }
+            }
+        }
         const auto estimated = evaluator.evaluate(spec, capacity);
         if (!estimated) {
             walk.refuse(Refusal::unsupported, 1, index, leaf_point, last_plan_axis);
@@ -156,7 +183,7 @@ void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchO
             partial.kept.examples[static_cast<std::size_t>(reason)].reset();
         }
     }
-    partial.done = true;
+    partial.done = round != Round::quick;
 }
 
 /// A branch that was searched before.
@@ -274,11 +301,17 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
             ++done;
         }
     }
+    // A store keeps every plan, for whatever it will be ranked by. Else what no bound allows is not looked at: against the
+    // best of the first round, which are the same whoever found them.
+    const bool is_bounded = options.store == nullptr && !options.exhaustive;
+    const std::size_t steps = is_bounded ? 2 * units.size() : units.size();
+    tbb::enumerable_thread_specific<Evaluators> evaluators;
     std::mutex lock;   // of the store and the progress
     std::atomic<bool> has_failed{false};
-    const auto body = [&](std::size_t i) {
+    BestPlans to_beat(options.objective, options.top);
+    const auto body = [&](std::size_t i, Round round) {
         if (partials[i].done || has_failed || (options.stop != nullptr && options.stop->load())) return;
-        search_unit(space, units[i], options, partials[i]);
+        search_unit(space, units[i], options, round, to_beat, evaluators.local(), partials[i]);
         const std::lock_guard hold(lock);
         if (options.store != nullptr) {
             Problems problems = options.store->write(partials[i].kept);
@@ -289,16 +322,25 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
             }
         }
         ++done;
-        if (options.progress) options.progress(done, units.size());
+        if (options.progress) options.progress(done, steps);
     };
     const int workers = options.workers > 0 ? options.workers : tbb::info::default_concurrency();
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(workers));
     tbb::task_arena arena(workers);
-    arena.execute([&] {
-        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, units.size(), 1), [&](const auto& range) {
-            for (std::size_t i = range.begin(); i != range.end(); ++i) body(i);
+    const auto run = [&](Round round) {
+        arena.execute([&] {
+            tbb::parallel_for(tbb::blocked_range<std::size_t>(0, units.size(), 1), [&](const auto& range) {
+                for (std::size_t i = range.begin(); i != range.end(); ++i) body(i, round);
+            });
         });
-    });
+    };
+    if (is_bounded) {
+        run(Round::quick);
+        for (const Partial& partial : partials) to_beat.merge(partial.best);
+        run(Round::bounded);
+    } else {
+        run(Round::all);
+    }
     put_together(partials, options, result);
     return result;
 }

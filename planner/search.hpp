@@ -74,7 +74,8 @@ struct SearchOptions {
     int workers = 0;                             // 0: as many as there are processors
     std::uint32_t shard = 0, shards = 1;         // this one of so many equal parts of the space
     const std::atomic<bool>* stop = nullptr;     // ends the search early, keeping what was found
-    PlanStore* store = nullptr;                  // keeps every branch as it is done; branches it has are not done again
+    bool exhaustive = false;                     // estimates plans too that a bound says cannot be among the best
+    PlanStore* store = nullptr;                  // implies exhaustive; keeps every branch as it is done; branches it has are not done again
     std::function<void(std::size_t done, std::size_t units)> progress = {};  // from any thread, one at a time
 };
 

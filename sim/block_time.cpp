@@ -23,7 +23,8 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
     BlockTime time;
     std::array<Seconds, axis_count> stream_free{};  // when each axis's communication stream is done with what was started
     Seconds all_free{};                             // and the last of them
-    std::vector<Seconds> done(program.exchanges.size());
+    const bool has_started = std::any_of(code.begin(), code.end(), [](const Instruction& one) { return one.op == Op::start; });
+    std::vector<Seconds> done(has_started ? program.exchanges.size() : 0);
     for (const Instruction& one : code) {
         Seconds spent{};
         switch (one.op) {
@@ -41,7 +42,10 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
                 done[index] = stream;
                 break;
             }
-            case Op::wait: spent = std::max(done[static_cast<std::size_t>(one.exchange)] - time.total, Seconds{}); break;
+            case Op::wait:
+                if (!has_started) break;   // nothing of this block: it was done before
+                spent = std::max(done[static_cast<std::size_t>(one.exchange)] - time.total, Seconds{});
+                break;
         }
         part_of(time, one.part) += spent;
         time.total += spent;

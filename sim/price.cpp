@@ -32,8 +32,8 @@ Holding trained_part(double parameters, double experts, double frozen, double fr
 }
 
 Pricer::Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
-               const FrameworkProfile& framework)
-    : cluster_(cluster), graph_(graph), spec_(spec), framework_(framework) {
+               const FrameworkProfile& framework, PriceMemo* memo)
+    : cluster_(cluster), graph_(graph), spec_(spec), framework_(framework), memo_(memo) {
     kernels_.matrix_slowdown = framework.matrix_slowdown;
     kernels_.attention_slowdown = framework.attention_slowdown;
     kernels_.convolution_slowdown = framework.convolution_slowdown;
@@ -56,14 +56,19 @@ void Pricer::prepare() {
 StepProgram Pricer::price(const LayerPrices* known) {
     prepare();
     if (known != nullptr) {
-        layers_ = known->layers;
-        program_.exchanges = known->exchanges;
+        use_layers(*known);
     } else {
         for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+        priced_ = layers_;
     }
     for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
     add_scale_penalty();
     return std::move(program_);
+}
+
+void Pricer::use_layers(const LayerPrices& known) {
+    priced_ = known.layers;
+    program_.exchanges = known.exchanges;
 }
 
 LayerPrices Pricer::price_kinds() {
@@ -82,10 +87,17 @@ std::vector<Seconds> Pricer::price_layers() {
     return times;
 }
 
-GroupShape Pricer::shape(Axis axis) const { return shape_along(spec_.parallelism, axis, cluster_.fabric.domain); }
+GroupShape Pricer::shape(Axis axis) const {
+    const int domain = cluster_.fabric.domain;
+    return memo_ != nullptr ? memo_->shape(spec_.parallelism, axis, domain) : shape_along(spec_.parallelism, axis, domain);
+}
+
+Seconds Pricer::idle_time(const Collective& collective, const GroupShape& group) const {
+    return memo_ != nullptr ? memo_->time(cluster_.fabric, collective, group) : collective_time(cluster_.fabric, collective, group);
+}
 
 Seconds Pricer::idle_price(const Collective& collective, Axis axis) const {
-    return collective_time(cluster_.fabric, collective, shape(axis));
+    return idle_time(collective, shape(axis));
 }
 
 std::int32_t Pricer::add_exchange(const Exchange& exchange) {
@@ -115,7 +127,7 @@ void Pricer::append_compute(std::vector<Instruction>& code, Seconds duration, Ti
 }
 
 void Pricer::price_boundary() {
-    if (graph_.stages.size() < 2) return;
+    if (spec_.parallelism.pipeline < 2) return;
     program_.boundary_message = graph_.boundary_message;
     program_.boundary_idle =
         idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
@@ -343,7 +355,7 @@ std::vector<Instruction> Pricer::plain_code(const Chunk& chunk, bool backward, L
     std::vector<Instruction> code;
     for (std::size_t i = 0; i < chunk.size(); ++i) {
         const LayerRun& run = backward ? chunk[chunk.size() - 1 - i] : chunk[i];
-        const PricedLayer& layer = layers_[static_cast<std::size_t>(run.kind)];
+        const PricedLayer& layer = priced_[static_cast<std::size_t>(run.kind)];
         for (int n = 0; n < run.count; ++n) append(code, layer.*part);
     }
     return code;
@@ -385,6 +397,37 @@ std::array<Seconds, 2> Pricer::once_through(const StageGraph& stage) {
     return once;
 }
 
+void Pricer::add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, std::vector<Instruction>& prologue,
+                      std::vector<Instruction>& epilogue) {
+    const Holding trained = trained_part(stage.parameters, stage.expert_parameters, stage.frozen_parameters,
+                                         stage.frozen_expert_parameters);
+    add_data_exchanges(stage, trained, forward, backward, prologue, epilogue);
+    if (is_end && graph_.tied_embedding_exchange && spec_.parallelism.pipeline > 1) {
+        const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
+        append_compute(epilogue, idle_price(sum, Axis::pipeline), TimePart::data_comm);
+    }
+    add_optimizer(stage, trained, epilogue);
+}
+
+Seconds Pricer::once_time(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end) {
+    std::vector<Instruction> prologue;
+    std::vector<Instruction> epilogue;
+    add_once(stage, forward, backward, is_end, prologue, epilogue);
+    return own_time(prologue) + own_time(epilogue);
+}
+
+Seconds Pricer::sharded_time(const Chunk& chunk, bool backward) { return own_time(sharded_code(chunk, backward)); }
+
+Seconds Pricer::scale_penalty_of(Seconds step) const {
+    const double doublings = std::log2(static_cast<double>(spec_.parallelism.devices()) / 8.0);
+    return doublings <= 0.0 ? Seconds{} : step * (scale_penalty * doublings);
+}
+
+Boundary Pricer::boundary() {
+    prepare();
+    return {program_.boundary_idle, program_.boundary_exposed};
+}
+
 void Pricer::price_stage(std::size_t index) {
     const StageGraph& stage = graph_.stages[index];
     StageProgram program;
@@ -399,24 +442,15 @@ void Pricer::price_stage(std::size_t index) {
     }
     std::vector<Instruction> prologue;
     std::vector<Instruction> epilogue;
-    const Holding trained = trained_part(stage.parameters, stage.expert_parameters, stage.frozen_parameters,
-                                         stage.frozen_expert_parameters);
-    add_data_exchanges(stage, trained, once[0], once[1], prologue, epilogue);
-    const bool holds_tied = graph_.tied_embedding_exchange && (index == 0 || index + 1 == graph_.stages.size());
-    if (holds_tied && graph_.stages.size() > 1) {
-        const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
-        append_compute(epilogue, idle_price(sum, Axis::pipeline), TimePart::data_comm);
-    }
-    add_optimizer(stage, trained, epilogue);
+    add_once(stage, once[0], once[1], index == 0 || index + 1 == graph_.stages.size(), prologue, epilogue);
     if (!prologue.empty()) program.prologue = add_block("parameter gather", std::move(prologue));
     program.epilogue = add_block("optimizer", std::move(epilogue));
     program_.stages.push_back(std::move(program));
 }
 
 void Pricer::add_scale_penalty() {
-    const double doublings = std::log2(static_cast<double>(spec_.parallelism.devices()) / 8.0);
-    if (doublings <= 0.0) return;
-    const Seconds penalty = estimate(program_).step * (scale_penalty * doublings);
+    const Seconds penalty = scale_penalty_of(estimate(program_).step);
+    if (penalty <= Seconds{}) return;
     std::vector<bool> done(program_.blocks.size());
     for (StageProgram& stage : program_.stages) {
         if (done[static_cast<std::size_t>(stage.epilogue)]) continue;

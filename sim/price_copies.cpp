@@ -22,7 +22,7 @@ void Pricer::append_offload(std::vector<Instruction>& code, const StageGraph& st
         // direction of the link is free for what comes back.
         Holding trained;
         for (const LayerRun& run : stage.chunks[chunk]) {
-            const Holding& layer = layers_[static_cast<std::size_t>(run.kind)].trained;
+            const Holding& layer = priced_[static_cast<std::size_t>(run.kind)].trained;
             trained.dense += run.count * layer.dense;
             trained.experts += run.count * layer.experts;
         }

@@ -16,7 +16,7 @@ constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
 }  // namespace
 
 Exchange Pricer::limited(const Collective& collective, Axis axis, GroupShape group) const {
-    Seconds idle = collective_time(cluster_.fabric, collective, group);
+    Seconds idle = idle_time(collective, group);
     if (framework_.group_bandwidth > BytesPerSecond{})
         idle = std::max(idle, collective.size / framework_.group_bandwidth);
     return {collective, axis, 1.0, TimePart::data_comm, idle};
@@ -50,10 +50,10 @@ Pricer::ShardedChunk Pricer::take_apart(const Chunk& chunk, bool backward) const
                 parts.units.push_back(run.kind);
                 continue;
             }
-            parts.root.dense += layers_[kind].held.dense;
-            parts.root_trained.dense += layers_[kind].trained.dense;
+            parts.root.dense += priced_[kind].held.dense;
+            parts.root_trained.dense += priced_[kind].trained.dense;
             append(parts.units.empty() ? parts.before : parts.after,
-                   backward ? layers_[kind].backward : layers_[kind].forward);
+                   backward ? priced_[kind].backward : priced_[kind].forward);
         }
     }
     if (backward) {
@@ -133,7 +133,7 @@ std::vector<Instruction> Pricer::sharded_code(const Chunk& chunk, bool backward)
 
 void Pricer::append_prefetched(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
     const auto unit = [&](std::size_t i) -> const PricedLayer& {
-        return layers_[static_cast<std::size_t>(parts.units[i])];
+        return priced_[static_cast<std::size_t>(parts.units[i])];
     };
     if (gathers && !parts.units.empty()) gather(code, Op::start, unit(0).held);
     append(code, parts.before);
@@ -152,7 +152,7 @@ void Pricer::append_unhidden(std::vector<Instruction>& code, const ShardedChunk&
     const double exposed = 1.0 - framework_.gradient_overlap;
     append(code, parts.before);
     for (const int kind : parts.units) {
-        const PricedLayer& layer = layers_[static_cast<std::size_t>(kind)];
+        const PricedLayer& layer = priced_[static_cast<std::size_t>(kind)];
         if (gathers) gather(code, Op::exchange, layer.held, exposed);
         append(code, backward ? layer.backward : layer.forward);
         if (backward) scatter(code, Op::exchange, layer.trained, exposed);

@@ -3,6 +3,7 @@
 
 #include "hardware/training_time.hpp"
 #include "sim/price.hpp"
+#include "sim/price_memo.hpp"
 
 #include <array>
 #include <map>
@@ -46,13 +47,31 @@ using LayerCode = std::vector<Instruction> PricedLayer::*;
 /// What of a holding is trained: all of it, or what adapters add.
 Holding trained_part(double parameters, double experts, double frozen, double frozen_experts);
 
+/// Messages between pipeline stages: the price of one on idle links, and the share that holds up its sender.
+struct Boundary {
+    Seconds idle;
+    double exposed = 1.0;
+};
+
 /// Collects a step's program while it is priced: add layers, then stages; used once.
 class Pricer {
   public:
-    Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework);
+    Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework,
+           PriceMemo* memo = nullptr);
     StepProgram price(const LayerPrices* known = nullptr);
     LayerPrices price_kinds();
     std::vector<Seconds> price_layers();
+    // Pieces of a step, for whoever adds them up without its program; of plans whose graphs hold kinds alone.
+    /// Layers that sharded_time() finds in chunks; `known` must outlive the pricer.
+    void use_layers(const LayerPrices& known);
+    /// Prologue and epilogue of a stage whose passes of one micro-batch take `forward` and `backward`; `is_end`: the
+    /// first or the last one.
+    Seconds once_time(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end);
+    /// One pass of a chunk under fully sharded parameters.
+    Seconds sharded_time(const Chunk& chunk, bool backward);
+    Boundary boundary();
+    /// What synchronous steps lose to the slowest of many devices.
+    [[nodiscard]] Seconds scale_penalty_of(Seconds step) const;
 
   private:
     void prepare();
@@ -60,15 +79,18 @@ class Pricer {
     const StepGraph& graph_;
     const TrainingSpec& spec_;
     const FrameworkProfile& framework_;
+    PriceMemo* memo_ = nullptr;
     TrainingKernels kernels_;
     TokenDispatcher dispatcher_ = TokenDispatcher::all_to_all;
     StepProgram program_;
-    std::vector<PricedLayer> layers_;
+    std::vector<PricedLayer> layers_;          // own ones
+    std::span<const PricedLayer> priced_;      // what chunks are made of
     std::map<std::pair<int, std::vector<std::pair<int, int>>>, std::int32_t> block_of_chunk_;
     std::map<std::array<std::int32_t, 2>, std::int32_t> block_of_pair_;
     std::map<std::int32_t, std::int32_t> offloading_blocks_;  // by the block without copies
     bool joins_passes_ = false;  // while the layers of joined passes are priced
     [[nodiscard]] GroupShape shape(Axis axis) const;
+    [[nodiscard]] Seconds idle_time(const Collective& collective, const GroupShape& group) const;
     [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const;
     std::int32_t add_exchange(const Exchange& exchange);
     std::int32_t add_block(std::string_view name, std::vector<Instruction> code);
@@ -148,6 +170,8 @@ class Pricer {
                          std::vector<Instruction>& epilogue);
     /// Expected time of a layer that a step leaves out with the plan's layer_drop.
     void thin_out(std::vector<Instruction>& code);
+    void add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, std::vector<Instruction>& prologue,
+                  std::vector<Instruction>& epilogue);
     void price_stage(std::size_t index);
     void add_scale_penalty();
 };

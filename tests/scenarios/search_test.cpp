@@ -261,11 +261,74 @@ TEST_CASE("estimates of a search are those of single runs", "[planner][search]")
     }
 }
 
+TEST_CASE("a search by bounds finds what trying all plans finds", "[planner][search]") {
+    // Method: the automatic spaces of a small cluster with schedules that only a walk through their passes can time;
+    // exhaustive search as the oracle: the best by each objective and the whole front, from one worker and from three.
+    const SearchFile file(R"({"over": {"workload.parallelism.pipeline": "auto", "workload.parallelism.tensor": "auto",
+                                       "workload.parallelism.schedule": ["1f1b", "1f1b-interleaved", "zb-h1", "zb-v", "dualpipe"],
+                                       "workload.parallelism.virtual_stages": [1, 2], "workload.parallelism.zero": [0, 1],
+                                       "workload.micro_batch": [1, 2, 4], "workload.recompute": ["none", "full"]}})");
+    const LoadedSearch search = file.load();
+    std::uint64_t spared = 0;
+    for (const Objective objective : {Objective::time, Objective::cost, Objective::energy, Objective::memory}) {
+        SearchOptions options;
+        options.objective = objective;
+        options.workers = 1;
+        const SearchResult bounded = search_plans(search.space, options);
+        options.workers = 3;
+        const SearchResult again = search_plans(search.space, options);
+        options.exhaustive = true;
+        const SearchResult all = search_plans(search.space, options);
+        CHECK(bounded.best == all.best);
+        CHECK(bounded.pareto == all.pareto);
+        CHECK(again.best == bounded.best);
+        CHECK(again.refused == bounded.refused);
+        CHECK(bounded.raw == all.raw);
+        spared += bounded.refused[static_cast<std::size_t>(Refusal::bound)];
+    }
+    CHECK(spared > 0);
+}
+
+TEST_CASE("a bound is below the plan's time, with the plan's own memory", "[planner][search]") {
+    // Method: random plans with split backward passes of a dense model; run_training() in closed form as the oracle.
+    const SearchFile file(R"({"over": "auto"})", R"("workload": {"kind": "training", "model": "llama2-7b", "sequence": 4096, "global_batch": 64},)");
+    const LoadedSearch search = file.load();
+    const SearchBase& base = search.space.bases.front();
+    PlanEvaluator evaluator(base);
+    Rng rng(5);
+    int compared = 0;
+    for (int i = 0; i < 200000 && compared < 60; ++i) {
+        PlanPoint point{};
+        TrainingSpec spec = base.run.spec;
+        bool goes = true;
+        for (const PlanAxisInfo& one : plan_axes()) {
+            const auto& values = base.values[static_cast<std::size_t>(one.axis)];
+            at(point, one.axis) = values[static_cast<std::size_t>(rng.below(values.size()))];
+            if (one.axis == PlanAxis::schedule) at(point, one.axis) = static_cast<std::int32_t>(rng.below(2) == 0 ? PipelineSchedule::zb_h1 : PipelineSchedule::zb_v);
+            apply_axis(one.axis, at(point, one.axis), spec);
+            goes = goes && !refusal_after(one.axis, base, spec, at(point, one.axis));
+            if (!goes) break;
+        }
+        if (!goes) continue;
+        const auto bound = evaluator.bound(spec, Bytes::from_si(1e18));
+        const auto answer = answer_at(base, point);
+        REQUIRE(bound.has_value());
+        REQUIRE(answer.has_value());
+        CHECK(bound->step <= answer->outcome.step * (1.0 + 1e-12));
+        CHECK(bound->step > answer->outcome.step * 0.3);
+        CHECK(bound->memory.si() == Approx(answer->memory.total().si()).epsilon(1e-12));
+        ++compared;
+    }
+    CHECK(compared == 60);
+}
+
 TEST_CASE("a stored search resumes, ranks anew and merges from shards to the same answer", "[planner][search][store]") {
     // Method: one whole search as the oracle; three shards merged; a store with its last branches deleted and resumed.
     const SearchFile file(small_space);
     const LoadedSearch search = file.load();
-    const SearchResult whole = search_plans(search.space, {});
+    SearchOptions every;
+    every.exhaustive = true;   // as a search that is stored
+    const SearchResult whole = search_plans(search.space, every);
     const std::string expected = search_json(search, whole);
     const StoreIdentity identity{search.scenario.sha256, file.path(), "", search.raw};
     const auto folder = std::filesystem::temp_directory_path() / ("orrery-store-" + std::to_string(::getpid()));
