@@ -10,9 +10,9 @@ bool BestPlans::is_before(const Scored& a, const Scored& b) {
     return a.score != b.score ? a.score < b.score : a.plan.index < b.plan.index;
 }
 
-/// At least as good in everything, and better in something or, where all is equal, earlier in the space.
+/// At least as good in everything, and better in something or, where all is equal, earlier in the space or the same plan.
 bool BestPlans::beats(const Scored& a, const Scored& b) {
-    bool is_better = a.plan.index < b.plan.index;
+    bool is_better = a.plan.index <= b.plan.index;
     bool is_equal = true;
     for (std::size_t i = 0; i < measures; ++i) {
         if (a.figures[i] > b.figures[i]) return false;
@@ -41,6 +41,7 @@ bool BestPlans::excludes(const FoundPlan& plan, const PlanFigures& figures) cons
 
 void BestPlans::keep(const Scored& one) {
     if (top_ == 0 || (heap_.size() == top_ && !is_before(one, heap_.front()))) return;
+    if (std::any_of(heap_.begin(), heap_.end(), [&](const Scored& other) { return other.plan.index == one.plan.index; })) return;
     heap_.push_back(one);
     std::push_heap(heap_.begin(), heap_.end(), is_before);
     if (heap_.size() <= top_) return;

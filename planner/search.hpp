@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace orrery {
@@ -75,8 +76,15 @@ struct SearchOptions {
     std::uint32_t shard = 0, shards = 1;         // this one of so many equal parts of the space
     const std::atomic<bool>* stop = nullptr;     // ends the search early, keeping what was found
     bool exhaustive = false;                     // estimates plans too that a bound says cannot be among the best
+    bool keeps_plans = false;                    // findings hold every plan, for a store that another process keeps
     PlanStore* store = nullptr;                  // implies exhaustive; keeps every branch as it is done; branches it has are not done again
     std::function<void(std::size_t done, std::size_t units)> progress = {};  // from any thread, one at a time
+};
+
+/// A plan as the discrete-event simulation plays it.
+struct ReplayedPlan {
+    Seconds step;             // 0: it could not be played, and `problem` says why
+    std::string problem;
 };
 
 struct SearchResult {
@@ -86,6 +94,7 @@ struct SearchResult {
     std::array<std::uint64_t, refusal_count> refused{};
     std::array<std::optional<RefusedExample>, refusal_count> examples;
     std::vector<FoundPlan> best;                 // best first
+    std::vector<ReplayedPlan> replayed;          // of `best`, one each; empty: none was played
     std::vector<FoundPlan> pareto;               // by time
     std::optional<FoundPlan> closest;            // of those that do not fit, the one nearest to it
     std::size_t units = 0, units_done = 0;

@@ -75,7 +75,15 @@ std::string search_json(const LoadedSearch& search, const SearchResult& result) 
         refused[std::string(reason.name)] = std::move(one);
     }
     Json plans = Json::array();
-    for (const FoundPlan& one : result.best) plans.push_back(plan_object(search, one));
+    for (std::size_t i = 0; i < result.best.size(); ++i) {
+        Json one = plan_object(search, result.best[i]);
+        if (!result.replayed.empty()) {
+            const ReplayedPlan& played = result.replayed[i];
+            if (played.problem.empty()) one["simulated_step_time_s"] = played.step.si();
+            else one["not_simulated"] = played.problem;
+        }
+        plans.push_back(std::move(one));
+    }
     Json pareto = Json::array();
     for (const FoundPlan& one : result.pareto) pareto.push_back(plan_object(search, one));
     Json answer = {{"kind", "plan"},

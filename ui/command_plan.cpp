@@ -1,6 +1,8 @@
 // A search started, watched, stopped by Ctrl-C without losing what it found, and its answer written.
 #include "ui/command_plan.hpp"
 
+#include "planner/replay.hpp"
+#include "planner/search_team.hpp"
 #include "planner/store.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/quantity.hpp"
@@ -15,6 +17,8 @@
 #include <filesystem>
 #include <optional>
 #include <sstream>
+#include <thread>
+#include <utility>
 
 namespace orrery {
 namespace {
@@ -91,7 +95,7 @@ StoreIdentity identity_of(const PlanOptions& options, const LoadedSearch& search
     return {search.scenario.sha256, std::filesystem::absolute(options.input.file).string(), settings, search.raw};
 }
 
-SearchResult run_search(SearchOptions search_options, const SearchSpace& space) {
+SearchResult run_search(SearchOptions search_options, const SearchSpace& space, bool has_team) {
     const StopBySignal stop;
     ProgressLine line;
     const Clock::time_point begin = Clock::now();
@@ -103,22 +107,26 @@ SearchResult run_search(SearchOptions search_options, const SearchSpace& space) 
         shown = now;
         line.show(progress_text(done, units, now), done, units);
     };
-    return search_plans(space, search_options);
+    return has_team ? search_with_team(space, search_options) : search_plans(space, search_options);
 }
 
-Result<SearchResult> search_or_resume(const PlanOptions& options, const LoadedSearch& search) {
+Result<SearchResult> search_or_resume(const PlanOptions& options, const LoadedSearch& search, bool has_team) {
     SearchOptions search_options = options_of(options, search);
-    if (Problems wrong = read_shard(options.shard, search_options); !wrong.empty()) return wrong;
+    const auto refuse = [&](Problems problems) {
+        if (has_team) dismiss_team();
+        return problems;
+    };
+    if (Problems wrong = read_shard(options.shard, search_options); !wrong.empty()) return refuse(std::move(wrong));
     std::optional<PlanStore> store;
     if (!options.store.empty()) {
         Result<PlanStore> opened = PlanStore::open(options.store, identity_of(options, search), options.resume);
-        if (!opened) return opened.problems();
+        if (!opened) return refuse(opened.problems());
         store = std::move(opened).value();
         search_options.store = &*store;
     } else if (options.resume) {
-        return Problem{"--resume", "needs a file to go on with", "name it with --store FILE.sqlite"};
+        return refuse({{"--resume", "needs a file to go on with", "name it with --store FILE.sqlite"}});
     }
-    SearchResult result = run_search(search_options, search.space);
+    SearchResult result = run_search(search_options, search.space, has_team);
     if (!result.problems.empty()) return result.problems;
     return result;
 }
@@ -161,10 +169,48 @@ Result<SearchResult> rank_stores(const PlanOptions& options, const LoadedSearch&
     return rank_stored(search.space, options_of(options, search), units);
 }
 
+/// A search that is loaded and has the command's own objective and top.
+Result<LoadedSearch> load_for(const PlanOptions& options) {
+    const auto settings = settings_of(options.input);
+    if (!settings) return settings.problems();
+    auto search = load_search(options.input.file, *settings);
+    if (!search) return search;
+    if (Problems wrong = set_options(options, search->block); !wrong.empty()) return wrong;
+    return search;
+}
+
+/// A rank that is told what to search. It has nothing to say: rank 0 meets the same problems.
+ExitStatus follow_team(const PlanOptions& options) {
+    if (!options.from.empty()) return ExitStatus::done;   // nothing is searched
+    const auto search = load_for(options);
+    if (!search) return ExitStatus::wrong_input;
+    std::signal(SIGINT, SIG_IGN);   // rank 0 answers Ctrl-C
+    const TeamSession session;
+    if (!session.is_open()) return ExitStatus::wrong_input;
+    SearchOptions search_options = options_of(options, *search);
+    if (!read_shard(options.shard, search_options).empty()) search_options.shards = 1;
+    search_options.keeps_plans = !options.store.empty();
+    (void)search_with_team(search->space, search_options);
+    return ExitStatus::done;
+}
+
+/// Processes for the best plans, made before the search starts its threads; none where nothing is to be played.
+std::optional<ReplayCrew> crew_of(const PlanOptions& options, const LoadedSearch& search) {
+    const bool plays = !options.no_simulation && options.shard.empty() && search.scenario.fidelity == Fidelity::fluid &&
+                       search.block.objective != Objective::pareto;
+    if (!plays) return std::nullopt;
+    const int processors = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+    const int workers = std::min(options.workers > 0 ? options.workers : processors, search.block.top);
+    return std::optional<ReplayCrew>(std::in_place, search.space, workers, search.scenario.seed);
+}
+
 }  // namespace
 
 ExitStatus command_plan(const PlanOptions& given) {
     PlanOptions options = given;
+    const TeamPlace place = team_place();
+    if (place.rank > 0) return follow_team(options);
+    const bool has_team = place.size > 1 && options.from.empty();
     const Problems unwritable = outputs_problems({options.json});
     if (!unwritable.empty()) return print_problems(unwritable);
     if (!options.from.empty()) {
@@ -172,13 +218,23 @@ ExitStatus command_plan(const PlanOptions& given) {
     } else if (options.input.file.empty()) {
         return print_problems({{"SCENARIO", "is missing", "name a scenario, or a store with --from"}});
     }
-    const auto settings = settings_of(options.input);
-    if (!settings) return print_problems(settings.problems());
-    auto search = load_search(options.input.file, *settings);
+    auto search = load_for(options);
     if (!search) return print_problems(search.problems());
-    if (const Problems wrong = set_options(options, search->block); !wrong.empty()) return print_problems(wrong);
-    const auto result = options.from.empty() ? search_or_resume(options, *search) : rank_stores(options, *search);
+    std::optional<ReplayCrew> crew = crew_of(options, *search);
+    std::optional<TeamSession> session;
+    if (has_team) {
+        session.emplace();
+        if (!session->is_open()) {
+            return print_problems({{"mpirun", fmt::format("started {} ranks, but this program was built without MPI", place.size),
+                                    "install libopenmpi-dev and build again, or share the search out with --shard"}});
+        }
+    }
+    auto result = options.from.empty() ? search_or_resume(options, *search, has_team) : rank_stores(options, *search);
     if (!result) return print_problems(result.problems());
+    if (crew) {
+        result->replayed = crew->play(result->best);
+        rank_replayed(search->space, search->block.objective, result->best, result->replayed);
+    }
     if (!result->complete()) print_note("not all of the space was looked at; what follows is the best of what was");
     const ExitStatus status = result->best.empty() ? ExitStatus::no : ExitStatus::done;
     if (!options.json.empty()) {

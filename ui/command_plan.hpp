@@ -14,6 +14,7 @@ struct PlanOptions {
     std::string objective;   // empty: the scenario's
     int top = 0;             // 0: the scenario's
     int workers = 0;         // 0: as many as there are processors
+    bool no_simulation = false;  // keep to the closed form
     std::string json;
     std::string store;               // SQLite file that keeps every plan
     bool resume = false;

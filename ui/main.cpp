@@ -102,6 +102,7 @@ Action declare_plan(CLI::App& app) {
     app.add_option("--workers", options->workers, "Threads; as many as there are processors")
         ->type_name("N")
         ->check(CLI::Range(1, 1024));
+    app.add_flag("--no-simulation", options->no_simulation, "Do not play the best plans: estimates alone");
     app.add_option("--store", options->store, "Keep every plan in this SQLite file")->type_name("FILE.sqlite");
     app.add_flag("--resume", options->resume, "Go on with what --store holds");
     app.add_option("--shard", options->shard, "Search one of so many equal parts, as 1/8")->type_name("PART/PARTS");

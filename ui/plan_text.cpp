@@ -71,14 +71,17 @@ std::string table_of(const std::vector<PlanCells>& rows, const Style& style) {
     return text;
 }
 
-std::string plans_table(const LoadedSearch& search, const std::vector<FoundPlan>& plans, const Style& style) {
+std::string plans_table(const LoadedSearch& search, const std::vector<FoundPlan>& plans,
+                        const std::vector<ReplayedPlan>& replayed, const Style& style) {
     const auto sets = sets_of(search, plans);
     std::string shared;
     const std::vector<std::string> paths = differing_paths(sets, shared);
     std::vector<PlanCells> rows(1, PlanCells{"", "step", "tokens/s", "$/M tokens", "memory", "power"});
+    if (!replayed.empty()) rows.front().insert(rows.front().begin() + 1, "simulated");
     for (const std::string& path : paths) rows.front().push_back(last_part(path));
     for (std::size_t i = 0; i < plans.size(); ++i) {
         PlanCells row{fmt::format("{}", i + 1)};
+        if (!replayed.empty()) row.push_back(replayed[i].step > Seconds{} ? format_seconds(replayed[i].step) : "not played");
         for (std::string& cell : plan_cells(search.space.bases[plans[i].base], plans[i])) row.push_back(std::move(cell));
         for (const std::string& path : paths) {
             const auto found = sets[i].find(path);
@@ -87,6 +90,9 @@ std::string plans_table(const LoadedSearch& search, const std::vector<FoundPlan>
         rows.push_back(std::move(row));
     }
     std::string text = table_of(rows, style);
+    for (std::size_t i = 0; i < replayed.size(); ++i) {
+        if (!replayed[i].problem.empty()) text += "  " + wrapped(fmt::format("{} was not played: {}", i + 1, replayed[i].problem), 98, 4) + "\n";
+    }
     if (!shared.empty()) text += "  " + wrapped("all with " + shared, 98, 4) + "\n";
     return text;
 }
@@ -172,7 +178,7 @@ std::string plan_text(const LoadedSearch& search, const SearchResult& result, co
     if (plans.empty()) {
         text += result.closest ? closest_text(search, *result.closest) : "No plan goes: every one is refused before its memory is known.\n";
     } else {
-        text += plans_table(search, plans, style);
+        text += plans_table(search, plans, by_front ? std::vector<ReplayedPlan>{} : result.replayed, style);
     }
     text += "\n" + refusals_text(result, style);
     if (!plans.empty()) text += "\n" + painted(style, Tone::bold, "Run the best") + "\n  " + run_line(search, plans.front(), file) + "\n";

@@ -1,0 +1,294 @@
+// Messages between a rank that hands out branches and ranks that search them.
+#include "planner/search_team.hpp"
+
+#include "planner/search_units.hpp"
+
+#include <cstdlib>
+
+#ifdef ORRERY_MPI
+#include <mpi.h>
+#endif
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+namespace orrery {
+
+TeamPlace team_place() {
+    // Open MPI; MPICH, Intel MPI and Slurm's PMI.
+    for (const auto& [rank, size] : {std::pair("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), std::pair("PMI_RANK", "PMI_SIZE")}) {
+        const char* own = std::getenv(rank);
+        const char* all = std::getenv(size);
+        if (own != nullptr && all != nullptr) return {std::max(std::atoi(own), 0), std::max(std::atoi(all), 1)};
+    }
+    return {};
+}
+
+#ifndef ORRERY_MPI
+
+TeamSession::TeamSession() = default;
+TeamSession::~TeamSession() = default;
+SearchResult search_with_team(const SearchSpace&, const SearchOptions&) { return {}; }
+void dismiss_team() {}
+
+#else
+
+TeamSession::TeamSession() { is_open_ = MPI_Init(nullptr, nullptr) == MPI_SUCCESS; }
+TeamSession::~TeamSession() {
+    if (is_open_) MPI_Finalize();
+}
+
+namespace {
+
+constexpr int tag_findings = 1;   // worker to rank 0: what was found; empty at first
+constexpr int tag_work = 2;       // rank 0 to worker: what to do next
+
+enum class TeamOrder : std::uint8_t { search, stop };
+
+using Packet = std::vector<char>;
+
+/// Values of one process to bytes and back, on machines of one kind.
+template <class Value>
+void put(Packet& bytes, const Value& value) {
+    static_assert(std::is_trivially_copyable_v<Value>);
+    const auto* from = reinterpret_cast<const char*>(&value);
+    bytes.insert(bytes.end(), from, from + sizeof value);
+}
+template <class Value>
+void put_list(Packet& bytes, const std::vector<Value>& list) {
+    put(bytes, list.size());
+    for (const Value& one : list) put(bytes, one);
+}
+
+class ByteReader {
+  public:
+    explicit ByteReader(const Packet& bytes) : bytes_(bytes) {}
+    [[nodiscard]] bool at_end() const { return next_ == bytes_.size(); }
+    template <class Value>
+    Value take() {
+        static_assert(std::is_trivially_copyable_v<Value>);
+        ORRERY_CHECK(next_ + sizeof(Value) <= bytes_.size());
+        Value value;
+        std::memcpy(&value, bytes_.data() + next_, sizeof value);
+        next_ += sizeof value;
+        return value;
+    }
+    template <class Value>
+    std::vector<Value> take_list() {
+        std::vector<Value> list(take<std::size_t>());
+        for (Value& one : list) one = take<Value>();
+        return list;
+    }
+
+  private:
+    const Packet& bytes_;
+    std::size_t next_ = 0;
+};
+
+void send(const Packet& bytes, int to, int tag) {
+    MPI_Send(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD);
+}
+
+/// The next message with `tag`, from whoever it is.
+Packet receive(int tag, int& from) {
+    MPI_Status status;
+    MPI_Probe(from, tag, MPI_COMM_WORLD, &status);
+    int size = 0;
+    MPI_Get_count(&status, MPI_BYTE, &size);
+    Packet bytes(static_cast<std::size_t>(size));
+    from = status.MPI_SOURCE;
+    MPI_Recv(bytes.data(), size, MPI_BYTE, from, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    return bytes;
+}
+
+void put_findings(Packet& bytes, std::size_t unit, const UnitFindings& found) {
+    put(bytes, unit);
+    put(bytes, found.counts.estimated);
+    put(bytes, found.counts.feasible);
+    put(bytes, found.counts.refused);
+    put(bytes, found.counts.examples);
+    put(bytes, found.counts.closest);
+    put_list(bytes, found.best.ranked());
+    put_list(bytes, found.best.front());
+    put_list(bytes, found.kept.plans);
+    put(bytes, found.kept.refused);
+    put(bytes, found.kept.examples);
+}
+
+void offer_plans(const SearchSpace& space, const std::vector<FoundPlan>& plans, BestPlans& best) {
+    for (const FoundPlan& plan : plans) best.offer(plan, figures_of(space.bases[plan.base], plan));
+}
+
+UnitFindings take_findings(ByteReader& reader, const SearchSpace& space, const SearchOptions& options) {
+    UnitFindings found;
+    found.counts.estimated = reader.take<std::uint64_t>();
+    found.counts.feasible = reader.take<std::uint64_t>();
+    found.counts.refused = reader.take<decltype(found.counts.refused)>();
+    found.counts.examples = reader.take<decltype(found.counts.examples)>();
+    found.counts.closest = reader.take<std::optional<FoundPlan>>();
+    found.best = BestPlans(options.objective, options.top);
+    offer_plans(space, reader.take_list<FoundPlan>(), found.best);
+    offer_plans(space, reader.take_list<FoundPlan>(), found.best);
+    found.kept.plans = reader.take_list<FoundPlan>();
+    found.kept.refused = reader.take<decltype(found.kept.refused)>();
+    found.kept.examples = reader.take<decltype(found.kept.examples)>();
+    return found;
+}
+
+/// Rank 0: what is left to do, who waits, what was found.
+class TeamLeader {
+  public:
+    TeamLeader(const SearchSpace& space, const SearchOptions& options) : space_(space), options_(options), to_beat_(options.objective, options.top) {
+        MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
+    }
+
+    SearchResult lead() {
+        SearchResult result;
+        units_ = own_units(space_, options_, result);
+        result.units = units_.size();
+        findings_.resize(units_.size());
+        if (options_.store != nullptr) {
+            const auto recalled = recall_stored(space_, units_, options_, findings_);
+            if (recalled) done_ = *recalled;
+            else problems_ = recalled.problems();
+        }
+        const bool is_bounded = options_.store == nullptr && !options_.exhaustive;
+        steps_ = is_bounded ? 2 * units_.size() : units_.size();
+        for (int rank = 1; rank < ranks_; ++rank) {   // everyone reports once, with nothing
+            int from = rank;
+            (void)receive(tag_findings, from);
+            free_.push_back(rank);
+        }
+        if (is_bounded) {
+            share_out(SearchRound::quick);
+            for (const UnitFindings& one : findings_) to_beat_.merge(one.best);
+            share_out(SearchRound::bounded);
+        } else {
+            share_out(SearchRound::all);
+        }
+        Packet stop;
+        put(stop, TeamOrder::stop);
+        for (const int rank : free_) send(stop, rank, tag_work);
+        result.problems = std::move(problems_);
+        put_together(findings_, options_, result);
+        return result;
+    }
+
+  private:
+    const SearchSpace& space_;
+    const SearchOptions& options_;
+    BestPlans to_beat_;
+    int ranks_ = 1;
+    std::vector<SearchUnit> units_;
+    std::vector<UnitFindings> findings_;
+    std::vector<int> free_;     // ranks that wait for work
+    std::size_t done_ = 0;
+    std::size_t steps_ = 0;
+    Problems problems_;
+
+    [[nodiscard]] bool goes_on() const { return problems_.empty() && (options_.stop == nullptr || !options_.stop->load()); }
+
+    void share_out(SearchRound round) {
+        std::vector<std::size_t> left;   // last first
+        for (std::size_t i = units_.size(); i-- > 0;) {
+            if (!findings_[i].done) left.push_back(i);
+        }
+        int busy = 0;
+        for (;;) {
+            while (!free_.empty() && !left.empty() && goes_on()) {
+                hand_out(round, free_.back(), left);
+                free_.pop_back();
+                ++busy;
+            }
+            if (busy == 0) break;
+            int from = MPI_ANY_SOURCE;
+            const Packet bytes = receive(tag_findings, from);
+            take_in(round, bytes);
+            free_.push_back(from);
+            --busy;
+        }
+    }
+
+    /// A chunk as large as keeps everyone busy about sixteen times more.
+    void hand_out(SearchRound round, int rank, std::vector<std::size_t>& left) {
+        Packet order;
+        put(order, TeamOrder::search);
+        put(order, round);
+        put_list(order, to_beat_.ranked());
+        put_list(order, to_beat_.front());
+        const std::size_t chunk = std::max<std::size_t>(left.size() / (16 * static_cast<std::size_t>(ranks_)), 1);
+        std::vector<std::size_t> own(left.rbegin(), left.rbegin() + static_cast<std::ptrdiff_t>(chunk));
+        left.resize(left.size() - chunk);
+        put_list(order, own);
+        send(order, rank, tag_work);
+    }
+
+    void take_in(SearchRound round, const Packet& bytes) {
+        ByteReader reader(bytes);
+        while (!reader.at_end()) {
+            const auto unit = reader.take<std::size_t>();
+            UnitFindings found = take_findings(reader, space_, options_);
+            found.done = round != SearchRound::quick;
+            if (options_.store != nullptr && problems_.empty()) {
+                found.kept.unit = units_[unit].number;
+                problems_ = options_.store->write(found.kept);
+                found.kept = {};
+            }
+            findings_[unit].add(found);
+            ++done_;
+            if (options_.progress) options_.progress(done_, steps_);
+        }
+    }
+};
+
+/// Any other rank: searches what it is told to until it is told to stop.
+void follow(const SearchSpace& space, const SearchOptions& options) {
+    SearchResult unused;
+    const std::vector<SearchUnit> units = own_units(space, options, unused);
+    Evaluators evaluators;
+    Packet report;
+    for (;;) {
+        send(report, 0, tag_findings);
+        report.clear();
+        int leader = 0;
+        const Packet bytes = receive(tag_work, leader);
+        ByteReader reader(bytes);
+        if (reader.take<TeamOrder>() == TeamOrder::stop) return;
+        const auto round = reader.take<SearchRound>();
+        BestPlans to_beat(options.objective, options.top);
+        offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
+        offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
+        for (const std::size_t unit : reader.take_list<std::size_t>()) {
+            UnitFindings found;
+            search_unit(space, units[unit], options, round, to_beat, evaluators, found);
+            put_findings(report, unit, found);
+        }
+    }
+}
+
+}  // namespace
+
+SearchResult search_with_team(const SearchSpace& space, const SearchOptions& options) {
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0) return TeamLeader(space, options).lead();
+    follow(space, options);
+    return {};
+}
+
+void dismiss_team() {
+    int ranks = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    Packet stop;
+    put(stop, TeamOrder::stop);
+    for (int rank = 1; rank < ranks; ++rank) {
+        int from = rank;
+        (void)receive(tag_findings, from);
+        send(stop, rank, tag_work);
+    }
+}
+
+#endif
+
+}  // namespace orrery

@@ -1,0 +1,232 @@
+// The walk: axes set one after the other, whole branches refused at once, the rest estimated or bounded.
+#include "planner/search_units.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+namespace {
+
+/// Axes up to this one make a unit of work.
+constexpr std::size_t unit_axes = static_cast<std::size_t>(PlanAxis::expert_tensor) + 1;
+
+void refuse_plans(SearchResult& counts, Refusal reason, std::uint64_t plans, const RefusedExample& first) {
+    counts.refused[static_cast<std::size_t>(reason)] += plans;
+    auto& example = counts.examples[static_cast<std::size_t>(reason)];
+    if (!example || first.index < example->index) example = first;
+}
+
+/// Walks the axes from `begin` to `end`, counts what is refused and hands over what is left.
+class AxisWalk {
+  public:
+    AxisWalk(const SearchBase& base, std::uint32_t base_number, SearchResult& counts)
+        : base_(base), base_number_(base_number), counts_(counts) {
+        std::uint64_t plans = 1;
+        for (std::size_t i = plan_axis_count; i-- > 0;) {
+            below_[i] = plans;
+            plans *= base.values[i].size();
+        }
+    }
+
+    /// From now on walks only schedules whose step `adds_up`, or only the others.
+    void only(bool adds_up) { only_ = adds_up; }
+
+    template <class Leaf>
+    void walk(std::size_t axis, std::size_t end, std::uint64_t index, PlanPoint& point, TrainingSpec& spec, Leaf& leaf) {
+        if (axis == end) {
+            leaf(index, point, spec);
+            return;
+        }
+        const auto which = static_cast<PlanAxis>(axis);
+        std::uint64_t here = index;
+        for (const std::int32_t value : base_.values[axis]) {
+            point[axis] = value;
+            apply_axis(which, value, spec);
+            const auto refusal = refusal_after(which, base_, spec, value);
+            if (which == PlanAxis::schedule && only_ && adds_up(spec.parallelism) != *only_) {
+                // not this time
+            } else if (refusal) {
+                refuse(*refusal, below_[axis], here, point, which);
+            } else {
+                walk(axis + 1, end, here, point, spec, leaf);
+            }
+            here += below_[axis];
+        }
+    }
+
+    void refuse(Refusal reason, std::uint64_t plans, std::uint64_t index, const PlanPoint& point, PlanAxis last) {
+        refuse_plans(counts_, reason, plans, RefusedExample{index, base_number_, point, last});
+    }
+
+  private:
+    const SearchBase& base_;
+    std::uint32_t base_number_;
+    SearchResult& counts_;
+    std::array<std::uint64_t, plan_axis_count> below_{};   // plans of one value of an axis
+    std::optional<bool> only_;
+};
+
+/// Counts an estimated plan, by its memory and the limits.
+void tally(const SearchBase& base, const PlanLimits& limits, const FoundPlan& plan, SearchResult& counts, BestPlans& best) {
+    ++counts.estimated;
+    const RefusedExample example{plan.index, plan.base, plan.point, last_plan_axis};
+    if (plan.estimate.step <= Seconds{} || plan.estimate.memory > base.cluster.device.memory_capacity * limits.memory_share) {
+        refuse_plans(counts, Refusal::memory, 1, example);
+        if (!counts.closest || plan.estimate.memory < counts.closest->estimate.memory) counts.closest = plan;
+        return;
+    }
+    const PlanFigures figures = figures_of(base, plan);
+    if (limits.power_max > Watts{} && figures.power > limits.power_max) {
+        refuse_plans(counts, Refusal::power, 1, example);
+        return;
+    }
+    ++counts.feasible;
+    best.offer(plan, figures);
+}
+
+std::uint64_t plans_of(const SearchBase& base) {
+    std::uint64_t plans = 1;
+    for (const auto& values : base.values) plans *= values.size();
+    return plans;
+}
+
+std::vector<SearchUnit> units_of(const SearchSpace& space, SearchResult& counts) {
+    std::vector<SearchUnit> units;
+    std::uint64_t first = 0;
+    for (std::uint32_t number = 0; number < space.bases.size(); ++number) {
+        const SearchBase& base = space.bases[number];
+        AxisWalk walk(base, number, counts);
+        PlanPoint point{};
+        TrainingSpec spec = base.run.spec;
+        auto leaf = [&](std::uint64_t index, const PlanPoint& at_unit, const TrainingSpec& unit_spec) {
+            units.push_back({units.size(), number, index, at_unit, unit_spec});
+        };
+        walk.walk(0, unit_axes, first, point, spec, leaf);
+        first += plans_of(base);
+    }
+    return units;
+}
+
+void merge_counts(const SearchResult& from, SearchResult& into) {
+    into.estimated += from.estimated;
+    into.feasible += from.feasible;
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        into.refused[i] += from.refused[i];
+        const auto& example = from.examples[i];
+        if (example && (!into.examples[i] || example->index < into.examples[i]->index)) into.examples[i] = example;
+    }
+    if (from.closest && (!into.closest || from.closest->estimate.memory < into.closest->estimate.memory)) {
+        into.closest = from.closest;
+    }
+}
+
+}  // namespace
+
+void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, SearchRound round,
+                 const BestPlans& to_beat, Evaluators& evaluators, UnitFindings& findings) {
+    const SearchBase& base = space.bases[unit.base];
+    BestPlans found(options.objective, options.top);
+    SearchResult& counts = findings.counts;
+    AxisWalk walk(base, unit.base, counts);
+    if (round != SearchRound::all) walk.only(round == SearchRound::quick);
+    PlanPoint point = unit.point;
+    PlanEvaluator& evaluator = evaluators.try_emplace(unit.base, base).first->second;
+    evaluator.begin_branch();
+    const Bytes capacity = base.cluster.device.memory_capacity * options.limits.memory_share;
+    const bool keeps_plans = options.keeps_plans || options.store != nullptr;
+    auto leaf = [&](std::uint64_t index, const PlanPoint& leaf_point, const TrainingSpec& spec) {
+        if (round == SearchRound::bounded) {
+            const auto bound = evaluator.bound(spec, capacity);
+            if (bound && bound->step > Seconds{}) {
+                const FoundPlan at_best{index, unit.base, leaf_point, *bound};
+                const PlanFigures figures = figures_of(base, at_best);
+                if (to_beat.excludes(at_best, figures) || found.excludes(at_best, figures)) {
+                    walk.refuse(Refusal::bound, 1, index, leaf_point, last_plan_axis);
+                    return;
+                }
+            }
+        }
+        const auto estimated = evaluator.evaluate(spec, capacity);
+        if (!estimated) {
+            walk.refuse(Refusal::unsupported, 1, index, leaf_point, last_plan_axis);
+            return;
+        }
+        const FoundPlan plan{index, unit.base, leaf_point, *estimated};
+        if (keeps_plans) findings.kept.plans.push_back(plan);
+        tally(base, options.limits, plan, counts, found);
+    };
+    TrainingSpec spec = unit.spec;
+    walk.walk(unit_axes, plan_axis_count, unit.index, point, spec, leaf);
+    if (keeps_plans) {   // what the limits refuse is told anew from the plans
+        findings.kept.unit = unit.number;
+        findings.kept.refused = counts.refused;
+        findings.kept.examples = counts.examples;
+        for (const Refusal reason : {Refusal::memory, Refusal::power}) {
+            findings.kept.refused[static_cast<std::size_t>(reason)] = 0;
+            findings.kept.examples[static_cast<std::size_t>(reason)].reset();
+        }
+    }
+    if (round == SearchRound::bounded) found.merge(findings.best);
+    findings.best = std::move(found);
+    findings.done = round != SearchRound::quick;
+}
+
+/// A branch that was searched before.
+void recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options, UnitFindings& findings) {
+    findings.best = BestPlans(options.objective, options.top);
+    findings.counts.refused = unit.refused;
+    findings.counts.examples = unit.examples;
+    for (const FoundPlan& plan : unit.plans) tally(space.bases[plan.base], options.limits, plan, findings.counts, findings.best);
+    findings.done = true;
+}
+
+Result<std::size_t> recall_stored(const SearchSpace& space, const std::vector<SearchUnit>& units, const SearchOptions& options,
+                                  std::vector<UnitFindings>& findings) {
+    const auto stored = options.store->read();
+    if (!stored) return stored.problems();
+    std::map<std::uint64_t, const StoredUnit*> known;
+    for (const StoredUnit& unit : *stored) known[unit.unit] = &unit;
+    std::size_t recalled = 0;
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        const auto found = known.find(units[i].number);
+        if (found == known.end()) continue;
+        recall_unit(space, *found->second, options, findings[i]);
+        ++recalled;
+    }
+    return recalled;
+}
+
+void UnitFindings::add(const UnitFindings& more) {
+    merge_counts(more.counts, counts);
+    BestPlans both = more.best;
+    both.merge(best);
+    best = std::move(both);
+    done = more.done;
+}
+
+void put_together(const std::vector<UnitFindings>& findings, const SearchOptions& options, SearchResult& result) {
+    BestPlans best(options.objective, options.top);
+    for (const UnitFindings& one : findings) {
+        if (!one.done) continue;
+        ++result.units_done;
+        merge_counts(one.counts, result);
+        best.merge(one.best);
+    }
+    result.best = best.ranked();
+    result.pareto = best.front();
+    result.raw = result.estimated;
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        const auto reason = static_cast<Refusal>(i);
+        if (reason != Refusal::memory && reason != Refusal::power) result.raw += result.refused[i];
+    }
+}
+
+std::vector<SearchUnit> own_units(const SearchSpace& space, const SearchOptions& options, SearchResult& result) {
+    std::vector<SearchUnit> units = units_of(space, result);
+    if (options.shards <= 1) return units;
+    if (options.shard > 0) result = {};
+    std::vector<SearchUnit> own;
+    for (std::size_t i = options.shard; i < units.size(); i += options.shards) own.push_back(std::move(units[i]));
+    return own;
+}
+
+}  // namespace orrery
