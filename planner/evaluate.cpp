@@ -96,6 +96,7 @@ void PlanEvaluator::begin_branch() {
     graph_spec_.reset();
     graph_.reset();
     current_.reset();
+    costs_.forget();
 }
 
 std::optional<PlanEstimate> PlanEvaluator::evaluate(const TrainingSpec& spec, Bytes capacity) {

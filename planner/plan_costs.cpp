@@ -132,6 +132,11 @@ PlanCosts::PricedKinds PlanCosts::price(const TrainingSpec& spec, const Layout& 
     priced.activations = kind_activations(a, spec, framework, graph);
     priced.units = gathered_units(a, graph, spec.parallelism);
     priced.buffers = passing_buffers(roles.shape(), graph.boundary_message);
+    for (LayerGraph& kind : graph.kinds) {   // their prices are known: of the work nobody asks again
+        kind.forward = {};
+        kind.backward = {};
+        kind.matrices = {};
+    }
     return priced;
 }
 
@@ -164,6 +169,13 @@ const FullMoments& PlanCosts::moments_of(const TrainingSpec& spec, int stage) {
         place->second = fullest_moments(schedule.passes(stage, plan.pipeline, plan.virtual_stages, micro_batches), plan.chunks_per_rank());
     }
     return place->second;
+}
+
+void PlanCosts::forget() {
+    constexpr std::size_t kinds_most = 4096;   // some ten megabytes
+    if (priced_.size() < kinds_most) return;
+    priced_.clear();
+    kinds_ = nullptr;
 }
 
 /// Everything about the stages that neither the sharding of states nor data exchanges change.

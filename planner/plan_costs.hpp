@@ -49,6 +49,9 @@ class PlanCosts {
     /// slowest stage never waiting. Beyond `capacity` memory alone.
     PlanEstimate bound(const TrainingSpec& spec, Bytes capacity);
 
+    /// Keeps memory small: called now and then, between plans.
+    void forget();
+
   private:
     /// One layer of a kind, priced on its own.
     struct KindCost {

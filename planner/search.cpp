@@ -44,11 +44,14 @@ SearchResult rank_stored(const SearchSpace& space, const SearchOptions& options,
     for (const StoredUnit& unit : stored) {
         if (unit.unit < by_number.size()) by_number[unit.unit] = &unit;
     }
-    std::vector<UnitFindings> findings(result.units);
-    for (std::size_t i = 0; i < by_number.size(); ++i) {
-        if (by_number[i] != nullptr) recall_unit(space, *by_number[i], options, findings[i]);
+    Findings all{{}, BestPlans(options.objective, options.top)};
+    std::size_t done = 0;
+    for (const StoredUnit* unit : by_number) {
+        if (unit == nullptr) continue;
+        all.add(recall_unit(space, *unit, options));
+        ++done;
     }
-    put_together(findings, options, result);
+    put_together(all, done, result);
     return result;
 }
 
@@ -56,38 +59,42 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
     SearchResult result;
     const std::vector<SearchUnit> units = own_units(space, options, result);
     result.units = units.size();
-    std::vector<UnitFindings> findings(units.size());
-    std::size_t done = 0;
+    std::vector<char> done(units.size(), 0);
+    Findings all{{}, BestPlans(options.objective, options.top)};
     if (options.store != nullptr) {
-        const auto recalled = recall_stored(space, units, options, findings);
+        auto recalled = recall_stored(space, units, options, done);
         if (!recalled) {
             result.problems = recalled.problems();
             return result;
         }
-        done = *recalled;
+        all = std::move(recalled).value();
     }
     // A store keeps every plan, for whatever it will be ranked by. Else what no bound allows is not looked at: against the
     // best of the first round, which are the same whoever found them.
     const bool is_bounded = options.store == nullptr && !options.exhaustive;
     const std::size_t steps = is_bounded ? 2 * units.size() : units.size();
+    auto steps_done = static_cast<std::size_t>(std::count(done.begin(), done.end(), 1));
     tbb::enumerable_thread_specific<Evaluators> evaluators;
+    tbb::enumerable_thread_specific<Findings> sums(Findings{{}, BestPlans(options.objective, options.top)});
     std::mutex lock;   // of the store and the progress
     std::atomic<bool> has_failed{false};
     BestPlans to_beat(options.objective, options.top);
     const auto body = [&](std::size_t i, SearchRound round) {
-        if (findings[i].done || has_failed || (options.stop != nullptr && options.stop->load())) return;
-        search_unit(space, units[i], options, round, to_beat, evaluators.local(), findings[i]);
+        if (done[i] != 0 || has_failed || (options.stop != nullptr && options.stop->load())) return;
+        const UnitFindings found = search_unit(space, units[i], options, round, to_beat, evaluators.local());
         const std::lock_guard hold(lock);
         if (options.store != nullptr) {
-            Problems problems = options.store->write(findings[i].kept);
-            findings[i].kept = {};
+            Problems problems = options.store->write(found.kept);
             if (!problems.empty()) {
                 has_failed = true;
                 result.problems = std::move(problems);
+                return;
             }
         }
-        ++done;
-        if (options.progress) options.progress(done, steps);
+        sums.local().add(found.found);
+        done[i] = round == SearchRound::quick ? 0 : 1;
+        ++steps_done;
+        if (options.progress) options.progress(steps_done, steps);
     };
     const int workers = options.workers > 0 ? options.workers : tbb::info::default_concurrency();
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(workers));
@@ -101,12 +108,13 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
     };
     if (is_bounded) {
         run(SearchRound::quick);
-        for (const UnitFindings& one : findings) to_beat.merge(one.best);
+        for (const Findings& one : sums) to_beat.merge(one.best);
         run(SearchRound::bounded);
     } else {
         run(SearchRound::all);
     }
-    put_together(findings, options, result);
+    for (const Findings& one : sums) all.add(one);
+    put_together(all, static_cast<std::size_t>(std::count(done.begin(), done.end(), 1)), result);
     return result;
 }
 

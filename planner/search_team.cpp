@@ -104,13 +104,13 @@ Packet receive(int tag, int& from) {
 
 void put_findings(Packet& bytes, std::size_t unit, const UnitFindings& found) {
     put(bytes, unit);
-    put(bytes, found.counts.estimated);
-    put(bytes, found.counts.feasible);
-    put(bytes, found.counts.refused);
-    put(bytes, found.counts.examples);
-    put(bytes, found.counts.closest);
-    put_list(bytes, found.best.ranked());
-    put_list(bytes, found.best.front());
+    put(bytes, found.found.counts.estimated);
+    put(bytes, found.found.counts.feasible);
+    put(bytes, found.found.counts.refused);
+    put(bytes, found.found.counts.examples);
+    put(bytes, found.found.counts.closest);
+    put_list(bytes, found.found.best.ranked());
+    put_list(bytes, found.found.best.front());
     put_list(bytes, found.kept.plans);
     put(bytes, found.kept.refused);
     put(bytes, found.kept.examples);
@@ -122,14 +122,14 @@ void offer_plans(const SearchSpace& space, const std::vector<FoundPlan>& plans, 
 
 UnitFindings take_findings(ByteReader& reader, const SearchSpace& space, const SearchOptions& options) {
     UnitFindings found;
-    found.counts.estimated = reader.take<std::uint64_t>();
-    found.counts.feasible = reader.take<std::uint64_t>();
-    found.counts.refused = reader.take<decltype(found.counts.refused)>();
-    found.counts.examples = reader.take<decltype(found.counts.examples)>();
-    found.counts.closest = reader.take<std::optional<FoundPlan>>();
-    found.best = BestPlans(options.objective, options.top);
-    offer_plans(space, reader.take_list<FoundPlan>(), found.best);
-    offer_plans(space, reader.take_list<FoundPlan>(), found.best);
+    found.found.counts.estimated = reader.take<std::uint64_t>();
+    found.found.counts.feasible = reader.take<std::uint64_t>();
+    found.found.counts.refused = reader.take<decltype(found.found.counts.refused)>();
+    found.found.counts.examples = reader.take<decltype(found.found.counts.examples)>();
+    found.found.counts.closest = reader.take<std::optional<FoundPlan>>();
+    found.found.best = BestPlans(options.objective, options.top);
+    offer_plans(space, reader.take_list<FoundPlan>(), found.found.best);
+    offer_plans(space, reader.take_list<FoundPlan>(), found.found.best);
     found.kept.plans = reader.take_list<FoundPlan>();
     found.kept.refused = reader.take<decltype(found.kept.refused)>();
     found.kept.examples = reader.take<decltype(found.kept.examples)>();
@@ -139,7 +139,7 @@ UnitFindings take_findings(ByteReader& reader, const SearchSpace& space, const S
 /// Rank 0: what is left to do, who waits, what was found.
 class TeamLeader {
   public:
-    TeamLeader(const SearchSpace& space, const SearchOptions& options) : space_(space), options_(options), to_beat_(options.objective, options.top) {
+    TeamLeader(const SearchSpace& space, const SearchOptions& options) : space_(space), options_(options), to_beat_(options.objective, options.top), all_{{}, BestPlans(options.objective, options.top)} {
         MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
     }
 
@@ -147,12 +147,13 @@ class TeamLeader {
         SearchResult result;
         units_ = own_units(space_, options_, result);
         result.units = units_.size();
-        findings_.resize(units_.size());
+        done_.assign(units_.size(), 0);
         if (options_.store != nullptr) {
-            const auto recalled = recall_stored(space_, units_, options_, findings_);
-            if (recalled) done_ = *recalled;
+            auto recalled = recall_stored(space_, units_, options_, done_);
+            if (recalled) all_ = std::move(recalled).value();
             else problems_ = recalled.problems();
         }
+        steps_done_ = static_cast<std::size_t>(std::count(done_.begin(), done_.end(), 1));
         const bool is_bounded = options_.store == nullptr && !options_.exhaustive;
         steps_ = is_bounded ? 2 * units_.size() : units_.size();
         for (int rank = 1; rank < ranks_; ++rank) {   // everyone reports once, with nothing
@@ -162,7 +163,7 @@ class TeamLeader {
         }
         if (is_bounded) {
             share_out(SearchRound::quick);
-            for (const UnitFindings& one : findings_) to_beat_.merge(one.best);
+            to_beat_.merge(all_.best);
             share_out(SearchRound::bounded);
         } else {
             share_out(SearchRound::all);
@@ -171,7 +172,7 @@ class TeamLeader {
         put(stop, TeamOrder::stop);
         for (const int rank : free_) send(stop, rank, tag_work);
         result.problems = std::move(problems_);
-        put_together(findings_, options_, result);
+        put_together(all_, static_cast<std::size_t>(std::count(done_.begin(), done_.end(), 1)), result);
         return result;
     }
 
@@ -181,9 +182,10 @@ class TeamLeader {
     BestPlans to_beat_;
     int ranks_ = 1;
     std::vector<SearchUnit> units_;
-    std::vector<UnitFindings> findings_;
+    std::vector<char> done_;    // by unit
+    Findings all_;
     std::vector<int> free_;     // ranks that wait for work
-    std::size_t done_ = 0;
+    std::size_t steps_done_ = 0;
     std::size_t steps_ = 0;
     Problems problems_;
 
@@ -192,7 +194,7 @@ class TeamLeader {
     void share_out(SearchRound round) {
         std::vector<std::size_t> left;   // last first
         for (std::size_t i = units_.size(); i-- > 0;) {
-            if (!findings_[i].done) left.push_back(i);
+            if (done_[i] == 0) left.push_back(i);
         }
         int busy = 0;
         for (;;) {
@@ -229,15 +231,15 @@ class TeamLeader {
         while (!reader.at_end()) {
             const auto unit = reader.take<std::size_t>();
             UnitFindings found = take_findings(reader, space_, options_);
-            found.done = round != SearchRound::quick;
             if (options_.store != nullptr && problems_.empty()) {
                 found.kept.unit = units_[unit].number;
                 problems_ = options_.store->write(found.kept);
-                found.kept = {};
             }
-            findings_[unit].add(found);
-            ++done_;
-            if (options_.progress) options_.progress(done_, steps_);
+            if (!problems_.empty()) return;
+            all_.add(found.found);
+            done_[unit] = round == SearchRound::quick ? 0 : 1;
+            ++steps_done_;
+            if (options_.progress) options_.progress(steps_done_, steps_);
         }
     }
 };
@@ -260,8 +262,7 @@ void follow(const SearchSpace& space, const SearchOptions& options) {
         offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
         offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
         for (const std::size_t unit : reader.take_list<std::size_t>()) {
-            UnitFindings found;
-            search_unit(space, units[unit], options, round, to_beat, evaluators, found);
+            const UnitFindings found = search_unit(space, units[unit], options, round, to_beat, evaluators);
             put_findings(report, unit, found);
         }
     }

@@ -65,13 +65,21 @@ class AxisWalk {
     std::optional<bool> only_;
 };
 
+/// Of plans that do not fit, the one that needs least; of several, the first.
+void keep_closest(const FoundPlan& plan, SearchResult& counts) {
+    const auto is_closer = [&](const FoundPlan& other) {
+        return plan.estimate.memory != other.estimate.memory ? plan.estimate.memory < other.estimate.memory : plan.index < other.index;
+    };
+    if (!counts.closest || is_closer(*counts.closest)) counts.closest = plan;
+}
+
 /// Counts an estimated plan, by its memory and the limits.
 void tally(const SearchBase& base, const PlanLimits& limits, const FoundPlan& plan, SearchResult& counts, BestPlans& best) {
     ++counts.estimated;
     const RefusedExample example{plan.index, plan.base, plan.point, last_plan_axis};
     if (plan.estimate.step <= Seconds{} || plan.estimate.memory > base.cluster.device.memory_capacity * limits.memory_share) {
         refuse_plans(counts, Refusal::memory, 1, example);
-        if (!counts.closest || plan.estimate.memory < counts.closest->estimate.memory) counts.closest = plan;
+        keep_closest(plan, counts);
         return;
     }
     const PlanFigures figures = figures_of(base, plan);
@@ -114,18 +122,18 @@ void merge_counts(const SearchResult& from, SearchResult& into) {
         const auto& example = from.examples[i];
         if (example && (!into.examples[i] || example->index < into.examples[i]->index)) into.examples[i] = example;
     }
-    if (from.closest && (!into.closest || from.closest->estimate.memory < into.closest->estimate.memory)) {
-        into.closest = from.closest;
-    }
+    if (from.closest) keep_closest(*from.closest, into);
 }
 
 }  // namespace
 
-void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, SearchRound round,
-                 const BestPlans& to_beat, Evaluators& evaluators, UnitFindings& findings) {
+UnitFindings search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, SearchRound round,
+                         const BestPlans& to_beat, Evaluators& evaluators) {
     const SearchBase& base = space.bases[unit.base];
-    BestPlans found(options.objective, options.top);
-    SearchResult& counts = findings.counts;
+    UnitFindings findings;
+    BestPlans& found = findings.found.best;
+    found = BestPlans(options.objective, options.top);
+    SearchResult& counts = findings.found.counts;
     AxisWalk walk(base, unit.base, counts);
     if (round != SearchRound::all) walk.only(round == SearchRound::quick);
     PlanPoint point = unit.point;
@@ -165,54 +173,44 @@ void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchO
             findings.kept.examples[static_cast<std::size_t>(reason)].reset();
         }
     }
-    if (round == SearchRound::bounded) found.merge(findings.best);
-    findings.best = std::move(found);
-    findings.done = round != SearchRound::quick;
+    return findings;
 }
 
 /// A branch that was searched before.
-void recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options, UnitFindings& findings) {
-    findings.best = BestPlans(options.objective, options.top);
-    findings.counts.refused = unit.refused;
-    findings.counts.examples = unit.examples;
-    for (const FoundPlan& plan : unit.plans) tally(space.bases[plan.base], options.limits, plan, findings.counts, findings.best);
-    findings.done = true;
+Findings recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options) {
+    Findings found{{}, BestPlans(options.objective, options.top)};
+    found.counts.refused = unit.refused;
+    found.counts.examples = unit.examples;
+    for (const FoundPlan& plan : unit.plans) tally(space.bases[plan.base], options.limits, plan, found.counts, found.best);
+    return found;
 }
 
-Result<std::size_t> recall_stored(const SearchSpace& space, const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                  std::vector<UnitFindings>& findings) {
+Result<Findings> recall_stored(const SearchSpace& space, const std::vector<SearchUnit>& units, const SearchOptions& options,
+                               std::vector<char>& done) {
+    Findings all{{}, BestPlans(options.objective, options.top)};
     const auto stored = options.store->read();
     if (!stored) return stored.problems();
     std::map<std::uint64_t, const StoredUnit*> known;
     for (const StoredUnit& unit : *stored) known[unit.unit] = &unit;
-    std::size_t recalled = 0;
     for (std::size_t i = 0; i < units.size(); ++i) {
         const auto found = known.find(units[i].number);
         if (found == known.end()) continue;
-        recall_unit(space, *found->second, options, findings[i]);
-        ++recalled;
+        all.add(recall_unit(space, *found->second, options));
+        done[i] = 1;
     }
-    return recalled;
+    return all;
 }
 
-void UnitFindings::add(const UnitFindings& more) {
+void Findings::add(const Findings& more) {
     merge_counts(more.counts, counts);
-    BestPlans both = more.best;
-    both.merge(best);
-    best = std::move(both);
-    done = more.done;
+    best.merge(more.best);
 }
 
-void put_together(const std::vector<UnitFindings>& findings, const SearchOptions& options, SearchResult& result) {
-    BestPlans best(options.objective, options.top);
-    for (const UnitFindings& one : findings) {
-        if (!one.done) continue;
-        ++result.units_done;
-        merge_counts(one.counts, result);
-        best.merge(one.best);
-    }
-    result.best = best.ranked();
-    result.pareto = best.front();
+void put_together(const Findings& found, std::size_t units_done, SearchResult& result) {
+    merge_counts(found.counts, result);
+    result.units_done = units_done;
+    result.best = found.best.ranked();
+    result.pareto = found.best.front();
     result.raw = result.estimated;
     for (std::size_t i = 0; i < refusal_count; ++i) {
         const auto reason = static_cast<Refusal>(i);

@@ -22,14 +22,17 @@ struct SearchUnit {
     TrainingSpec spec;
 };
 
-/// What is found in a branch.
-struct UnitFindings {
+/// What is found in branches. Sums do not depend on the order in which they are made.
+struct Findings {
     SearchResult counts;
     BestPlans best;
+    void add(const Findings& more);
+};
+
+/// What a round finds in one branch.
+struct UnitFindings {
+    Findings found;
     StoredUnit kept;     // for the store
-    bool done = false;
-    /// What another round found.
-    void add(const UnitFindings& more);
 };
 
 /// What one thread knows of each base.
@@ -42,18 +45,18 @@ enum class SearchRound : std::uint8_t { all, quick, bounded };
 /// The branches that are a shard's own; what is refused ahead of all branches is counted in the first shard's `result`.
 std::vector<SearchUnit> own_units(const SearchSpace& space, const SearchOptions& options, SearchResult& result);
 
-/// Adds what a round finds in a branch to `findings`. `to_beat`: the best of the first round, of all branches. The answer
-/// depends on nothing else, not even on what `findings` holds already.
-void search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, SearchRound round,
-                 const BestPlans& to_beat, Evaluators& evaluators, UnitFindings& findings);
+/// What a round finds in a branch. `to_beat`: the best of the first round, of all branches.
+UnitFindings search_unit(const SearchSpace& space, const SearchUnit& unit, const SearchOptions& options, SearchRound round,
+                         const BestPlans& to_beat, Evaluators& evaluators);
 
 /// A branch that was searched before.
-void recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options, UnitFindings& findings);
+Findings recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options);
 
-/// Takes what a store has of the branches, by their numbers; how many there were.
-Result<std::size_t> recall_stored(const SearchSpace& space, const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                  std::vector<UnitFindings>& findings);
+/// Takes what a store has of the branches, by their numbers, and marks them as done.
+Result<Findings> recall_stored(const SearchSpace& space, const std::vector<SearchUnit>& units, const SearchOptions& options,
+                               std::vector<char>& done);
 
-void put_together(const std::vector<UnitFindings>& findings, const SearchOptions& options, SearchResult& result);
+/// Adds all that was found, in so many whole branches, to what was refused ahead of them.
+void put_together(const Findings& found, std::size_t units_done, SearchResult& result);
 
 }  // namespace orrery
