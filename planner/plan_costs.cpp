@@ -288,7 +288,7 @@ PlanEstimate PlanCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
     const StageCost& slow = stages_[slowest];
     Seconds step = pass_of(slowest) * batches + pricer.once_time(slow.holds, slow.forward, slow.backward, slow.stages->is_end);
     step += (all - pass_of(slowest)) * (1.0 / virtual_stages);
-    if (plan.pipeline > 1) step += boundary.idle * (2.0 * virtual_stages * batches * boundary.exposed + 2.0 * (plan.pipeline - 1.0));
+    step += boundary_messages(plan, spec.micro_batches(), 1, boundary.idle, boundary.exposed);
     result.step = step + pricer.scale_penalty_of(step);
     result.busy = std::min(1.0, kernels * batches / (result.step * static_cast<double>(plan.pipeline)));
     return result;

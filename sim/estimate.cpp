@@ -50,7 +50,6 @@ StepOutcome estimate_in_closed_form(const StepProgram& program) {
     }
     const double micro_batches = program.micro_batches;
     const double virtual_stages = program.parallelism.virtual_stages;
-    const auto stage_count = static_cast<double>(stages.size());
 
     StepOutcome outcome;
     const auto part = [&](TimePart which) -> Seconds& { return outcome.breakdown[static_cast<std::size_t>(which)]; };
@@ -61,10 +60,8 @@ StepOutcome estimate_in_closed_form(const StepProgram& program) {
     // (Narayanan et al., arXiv 2104.04473, section 2.2), and a message each way across every boundary.
     const double rounds = program.rounds;
     part(TimePart::pipeline_bubble) += (all - stages[slowest].pass.total) * (rounds / virtual_stages);
-    if (stages.size() > 1) {
-        const double held_up = 2.0 * virtual_stages * micro_batches * program.boundary_exposed;
-        part(TimePart::pipeline_comm) += program.boundary_idle * (held_up + 2.0 * rounds * (stage_count - 1.0));
-    }
+    part(TimePart::pipeline_comm) += boundary_messages(program.parallelism, program.micro_batches, program.rounds,
+                                                       program.boundary_idle, program.boundary_exposed);
     outcome.critical_rank = rank_at(program.parallelism, RankPlace{0, 0, 0, static_cast<int>(slowest)});
     return outcome;
 }
@@ -91,6 +88,15 @@ StepOutcome estimate_by_walk(const StepProgram& program) {
 }
 
 }  // namespace
+
+Seconds boundary_messages(const Parallelism& plan, int micro_batches, int rounds, Seconds idle, double exposed) {
+    if (plan.pipeline < 2) return {};
+    const double stages = plan.pipeline;
+    const double chunks = plan.virtual_stages;
+    double messages = 2.0 * chunks * micro_batches * exposed + 2.0 * rounds * (stages - 1.0);
+    if (plan.interleaves() && chunks > 1.0) messages += 2.0 * rounds * (chunks - 1.0) * stages;
+    return idle * messages;
+}
 
 StepOutcome estimate(const StepProgram& program) {
     ORRERY_CHECK(!program.stages.empty());
