@@ -2,7 +2,7 @@
 # Everything it says goes to standard error.
 
 packages=(g++ cmake ninja-build pkg-config git ca-certificates libsystemc-dev libeigen3-dev libboost-graph-dev
-          nlohmann-json3-dev libtbb-dev libdnnl-dev libsqlite3-dev catch2 libcli11-dev libfmt-dev)
+          nlohmann-json3-dev libtbb-dev libdnnl-dev libsqlite3-dev libopenmpi-dev openmpi-bin catch2 libcli11-dev libfmt-dev)
 build="$root/build/release"
 
 note() { printf 'orrery: %s\n' "$*" >&2; }
