@@ -84,6 +84,11 @@ struct RouteLatency {
 RouteLatency add_route(const RoutedNetwork& network, int from, int to, std::uint64_t flow, double bytes,
                        RouteMemory* memory, std::vector<LinkLoad>& loads);
 
+/// One hashed way by the switch before an end point of another group, the `choice`-th of those that are neither end's own;
+/// the shortest hashed way where there is none. `choice` counts on from where the flow's hash begins.
+RouteLatency add_way_around(const RoutedNetwork& network, int from, int to, std::uint64_t flow, int choice,
+                            std::vector<LinkLoad>& loads);
+
 /// True where a way leads from one to the other.
 bool can_reach(const RoutedNetwork& network, int from, int to);
 
