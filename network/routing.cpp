@@ -396,9 +396,9 @@ RouteLatency add_way_around(const RoutedNetwork& network, int from, int to, std:
     const std::vector<int> via = ends_between(network, from, to, flow);
     int at = from;
     RouteLatency there;
+    const std::uint64_t hash = route_hash(route_hash(network.options.seed, flow), static_cast<std::uint64_t>(choice));
     if (!via.empty()) {
-        const std::uint64_t hash = route_hash(network.options.seed, flow);
-        const int middle = via[(hash + static_cast<std::uint64_t>(choice)) % via.size()];
+        const int middle = via[(flow + static_cast<std::uint64_t>(choice)) % via.size()];
         std::vector<std::int32_t> ways;
         while (network.hops_to(at, middle) > 1) {
             ways.clear();
@@ -411,7 +411,7 @@ RouteLatency add_way_around(const RoutedNetwork& network, int from, int to, std:
             at = link.to;
         }
     }
-    const RouteLatency rest = single_way(network, at, to, flow, 1.0, loads);
+    const RouteLatency rest = single_way(network, at, to, hash, 1.0, loads);
     return {there.hops + rest.hops, there.distance + rest.distance};
 }
 

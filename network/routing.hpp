@@ -84,8 +84,8 @@ struct RouteLatency {
 RouteLatency add_route(const RoutedNetwork& network, int from, int to, std::uint64_t flow, double bytes,
                        RouteMemory* memory, std::vector<LinkLoad>& loads);
 
-/// One hashed way by the switch before an end point of another group, the `choice`-th of those that are neither end's own;
-/// the shortest hashed way where there is none. `choice` counts on from where the flow's hash begins.
+/// One way, hashed by flow and choice, by the switch before an end point of another group than either end's own, the
+/// `choice`-th of them counted from the flow's number on; a shortest one where there is no such group.
 RouteLatency add_way_around(const RoutedNetwork& network, int from, int to, std::uint64_t flow, int choice,
                             std::vector<LinkLoad>& loads);
 

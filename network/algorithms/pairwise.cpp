@@ -19,8 +19,9 @@ CollectivePrice exchange_simple_inside(const CollectiveCase& c) {
     price.latency = p.exchange_base.si() + p.exchange_simple_start.si() + p.exchange_step.si() * (n - 1.0) +
                     p.exchange_fill.si() * c.bytes / (c.bytes + p.exchange_fill_half.si());
     price.size = c.bytes;
-    price.rate_max = p.exchange_efficiency * c.link_rate * n / (n - 1.0 + p.exchange_local_pass);
     price.scale_up_load = exchange_port_load(c.fabric, c.shape.ranks);
+    price.rate_max = std::min(p.exchange_efficiency * c.link_rate * n / (n - 1.0 + p.exchange_local_pass),
+                              p.exchange_efficiency * c.fabric.scale_up.si() / price.scale_up_load);
     return price;
 }
 
@@ -33,6 +34,9 @@ CollectivePrice exchange_quick_inside(const CollectiveCase& c) {
     price.size = c.bytes;
     price.rate_max = p.exchange_ll_efficiency * c.link_rate * n;
     price.scale_up_load = exchange_port_load(c.fabric, c.shape.ranks);
+    if (c.fabric.wiring == ScaleUp::torus) {  // flows of many pairs share its links: no more than the other protocol gets
+        price.rate_max = std::min(price.rate_max, p.exchange_efficiency * c.fabric.scale_up.si() / price.scale_up_load);
+    }
     return price;
 }
 

@@ -6,6 +6,14 @@
 
 namespace orrery {
 
+namespace {
+
+/// Packets by which queues must differ for a switch to see it. Told apart to the byte, ports that all send at their rate
+/// would give every flow the port that its own last packet has just left: one way for ever, as if hashed.
+constexpr double adaptive_grade = 16.0;
+
+}  // namespace
+
 /// Sends now if the link is free, else when it will be.
 void PacketRun::wake(LinkId id) {
     PacketLink& link = links_[id];
@@ -110,8 +118,9 @@ void PacketRun::turn_to_shortest_queue(Packet& packet) {
         if (other.size() <= passed || !std::equal(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(passed), other.begin())) continue;
         const PacketLink& link = links_[other[passed]];
         const double sending = static_cast<double>(std::max<std::int64_t>(0, link.free_ps - now())) / link.ps_per_byte;
-        if (link.waiting + sending >= least) continue;
-        least = link.waiting + sending;
+        const double grade = std::floor((link.waiting + sending) / (adaptive_grade * packet_size_));
+        if (grade >= least) continue;
+        least = grade;
         best = way;
     }
     packet.way = static_cast<std::uint16_t>(best);

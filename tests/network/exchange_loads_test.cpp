@@ -197,13 +197,13 @@ TEST_CASE("groups at once are as slow as the link that their ways meet on, in es
     for (const Routing routing : {Routing::ecmp, Routing::fixed, Routing::adaptive}) {
         FabricSpec spec;
         spec.routing = routing;
-        spec.switch_ports = 16;
+        spec.switch_ports = 16;  // eight nodes a leaf
         const LoadsMachine machine = loads_machine(spec, node, 32);
         CollectiveRequest request = loads_request(CollectiveKind::all_gather, 1.0_GiB, 2, "auto");
         request.groups.clear();
-        for (int g = 0; g < 8; ++g) {  // rails: every 8th rank, nodes in an order that leaves every leaf at each step
+        for (int g = 0; g < 64; ++g) {  // every eighth node: each step leaves its leaf, on eight nodes and eight rails at once
             std::vector<RankId> group;
-            for (int i = 0; i < 32; ++i) group.push_back((i * 9 % 32) * 8 + g);
+            for (int i = 0; i < 4; ++i) group.push_back(i * 64 + g);
             request.groups.push_back(group);
         }
         const CollectiveOutcome priced = price_collective(machine.fabric, machine.ways, request).value();
