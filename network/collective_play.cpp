@@ -4,8 +4,10 @@
 #include "network/collective_case.hpp"
 #include "network/collective_parameters.hpp"
 #include "network/exchange.hpp"
+#include "network/exchange_loads.hpp"
 #include "network/flow_player.hpp"
 #include "network/link_rates.hpp"
+#include "network/wiring.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +18,7 @@ namespace orrery {
 namespace {
 
 constexpr double messages_max = 2.0e6;
+constexpr double estimated_pairs_max = 2.0e5;  // beyond, an estimate adds pairs up instead of laying each on its links
 constexpr double packets_played_max = 2.0e7;
 constexpr double barrier_token = 8.0;  // bytes, a protocol's flag
 constexpr std::size_t busiest_shown = 10;
@@ -112,10 +115,15 @@ struct LaidExchange {
     std::vector<std::int32_t> cables;        // by stream: network links on its way
 };
 
+/// What is hashed of the messages from one rank to another: as between the same two addresses and ports.
+std::uint64_t pair_flow(RankId from, RankId to) { return static_cast<std::uint64_t>(from) << 32U | static_cast<std::uint64_t>(to); }
+
 /// Ends of a stream as links.
 void stream_ways(const FabricWays& ways, const ExchangeCase& c, std::span<const RankId> group, const ExchangeStream& s,
-                 std::uint64_t flow, std::vector<std::vector<LinkId>>& found) {
-    if (s.from < c.ranks && s.to < c.ranks) return ways.find(group[s.from], group[s.to], flow, found);
+                 RouteMemory& memory, std::vector<std::vector<LinkId>>& found) {
+    if (s.from < c.ranks && s.to < c.ranks) {
+        return ways.find(group[s.from], group[s.to], pair_flow(group[s.from], group[s.to]), found, s.bytes * s.rounds, &memory);
+    }
     const bool back = s.from >= c.ranks;
     const bool network = std::max(s.from, s.to) == c.ranks + static_cast<int>(c.domains.size());
     found.assign(1, {});
@@ -123,7 +131,7 @@ void stream_ways(const FabricWays& ways, const ExchangeCase& c, std::span<const 
 }
 
 Result<LaidExchange> lay_exchange(const Fabric& fabric, const FabricWays& ways, const CollectiveRequest& request,
-                                  std::span<const RankId> group, std::string_view algorithm, bool packets) {
+                                  std::span<const RankId> group, std::string_view algorithm, bool packets, RouteMemory& memory) {
     LaidExchange laid;
     laid.c = exchange_case(fabric, request, group, packets);
     Result<Exchange> made = make_exchange(laid.c, algorithm);
@@ -143,7 +151,7 @@ Result<LaidExchange> lay_exchange(const Fabric& fabric, const FabricWays& ways, 
     std::vector<std::vector<LinkId>> found;
     for (std::size_t i = 0; i < streams; ++i) {
         const ExchangeStream& s = laid.exchange.streams[i];
-        stream_ways(ways, laid.c, group, s, static_cast<std::uint64_t>(group[0]) << 32U | i, found);
+        stream_ways(ways, laid.c, group, s, memory, found);
         const int cables = ways.network_links_of(found.front());
         laid.cables.push_back(cables);
         laid.crosses.push_back(cables > 0 || (s.from < laid.c.ranks && s.to < laid.c.ranks && ways.crosses(group[s.from], group[s.to])) ? 1 : 0);
@@ -178,45 +186,88 @@ double stream_delay(const LaidExchange& laid, const PlayProtocol& protocol, std:
     return (s.phase == 0 ? protocol.start : 0.0) + std::max(0.0, steps * protocol.step + hops * protocol.hop - wires);
 }
 
-/// On idle links: phase after phase, its longest chain and its busiest link.
-double schedule_idle_time(const LaidExchange& laid, const PlayProtocol& protocol, const LinkTable& links) {
+/// On links without other traffic: phase after phase of all groups together, its longest chain and its busiest link.
+double schedule_idle_time(std::span<const LaidExchange> groups, const PlayProtocol& protocol, const LinkTable& links) {
     std::vector<double> bytes(links.size(), 0.0);
     std::vector<LinkId> touched;
+    std::vector<std::size_t> next(groups.size(), 0);  // flow of each group
     double time = 0.0;
-    double chain = 0.0;
-    double longest = 0.0;
-    int phase = 0;
-    const auto close_phase = [&] {
+    for (int phase = 0; phase < groups.front().exchange.phases; ++phase) {
+        double chain = 0.0;
+        for (std::size_t g = 0; g < groups.size(); ++g) {
+            const LaidExchange& laid = groups[g];
+            for (std::size_t& f = next[g]; f < laid.flows.streams(); ++f) {
+                const auto stream = static_cast<std::size_t>(laid.stream_of[f]);
+                const ExchangeStream& s = laid.exchange.streams[stream];
+                if (s.phase > phase) break;
+                const double once = stream_delay(laid, protocol, stream, false);
+                const double start = s.phase == 0 ? protocol.start : 0.0;
+                chain = std::max(chain, start + (once - start) * s.rounds);
+                for (const LinkId link : laid.flows.routes[laid.flows.route[f]]) {
+                    if (bytes[link] == 0.0) touched.push_back(link);
+                    bytes[link] += laid.flows.size[f].si() * s.rounds;
+                }
+            }
+        }
+        double longest = 0.0;
         for (const LinkId link : touched) {
             longest = std::max(longest, bytes[link] / links.bandwidth[link].si());
             bytes[link] = 0.0;
         }
-        time += chain + longest;
         touched.clear();
-        chain = longest = 0.0;
-    };
-    for (std::size_t f = 0; f < laid.flows.streams(); ++f) {
-        const auto stream = static_cast<std::size_t>(laid.stream_of[f]);
-        const ExchangeStream& s = laid.exchange.streams[stream];
-        if (s.phase > phase) close_phase();
-        phase = s.phase;
-        const double once = stream_delay(laid, protocol, stream, false);
-        const double start = s.phase == 0 ? protocol.start : 0.0;
-        chain = std::max(chain, start + (once - start) * s.rounds);
-        for (const LinkId link : laid.flows.routes[laid.flows.route[f]]) {
-            if (bytes[link] == 0.0) touched.push_back(link);
-            bytes[link] += laid.flows.size[f].si() * s.rounds;
-        }
+        time += chain + longest;
     }
-    close_phase();
     return time;
 }
 
+/// Bytes that all pairs of all groups put on each link of `ways`.
+std::vector<double> pair_bytes(const Fabric& fabric, const FabricWays& ways, const CollectiveRequest& request) {
+    std::vector<double> bytes(ways.links({}).size(), 0.0);
+    double share_sum = 0.0;
+    for (const double share : request.shares) share_sum += share;
+    for (const std::vector<RankId>& group : request.groups) {
+        const auto n = static_cast<double>(group.size());
+        std::vector<double> shares;
+        std::vector<double> of_domain(static_cast<std::size_t>(fabric.devices / fabric.domain) + 1, 0.0);
+        std::vector<double> ranks_in(of_domain.size(), 0.0);
+        for (std::size_t i = 0; i < group.size(); ++i) {
+            shares.push_back(request.shares.empty() ? 1.0 / n : request.shares[i] / share_sum);
+            of_domain[static_cast<std::size_t>(group[i] / fabric.domain)] += shares.back();
+            ranks_in[static_cast<std::size_t>(group[i] / fabric.domain)] += 1.0;
+        }
+        const double size = request.collective.size.si();
+        for (std::size_t i = 0; i < group.size() && !fabric.scale_up_tx.empty(); ++i) {
+            const auto domain = static_cast<std::size_t>(group[i] / fabric.domain);
+            const double spread = exchange_port_load(fabric, static_cast<int>(ranks_in[domain])) * ranks_in[domain] / std::max(1.0, ranks_in[domain] - 1.0);
+            bytes[fabric.scale_up_tx[group[i]]] += spread * size * (of_domain[domain] - shares[i]);
+            bytes[fabric.scale_up_rx[group[i]]] += spread * size * shares[i] * (ranks_in[domain] - 1.0);
+        }
+        if (ways.network() == nullptr) continue;
+        const RoutedNetwork& network = *ways.network();
+        const std::vector<double> even = even_exchange_loads(network, exchange_ends(fabric, network, group, shares));
+        const bool by_chance = fabric.network != nullptr && fabric.network->options.routing == Routing::ecmp;
+        const double flow = by_chance ? size / n / std::max(1, fabric.network->options.flows) : 0.0;
+        for (std::size_t l = 0; l < even.size(); ++l) {
+            const bool port = std::min(network.links[l].from, network.links[l].to) < network.graph.end_points;
+            bytes[static_cast<std::size_t>(ways.first_network_link()) + l] +=
+                port ? size * even[l] : busiest_by_chance(size * even[l], flow, static_cast<double>(even.size()));
+        }
+    }
+    return bytes;
+}
+
+/// An all-to-all by direct exchange between more ranks than are laid pair by pair: one phase, its busiest link.
+double pairwise_idle_time(std::span<const double> bytes, bool across, const PlayProtocol& protocol, const LinkTable& links) {
+    double longest = 0.0;
+    for (std::size_t l = 0; l < bytes.size(); ++l) longest = std::max(longest, bytes[l] / links.bandwidth[l].si());
+    return protocol.start + (across ? protocol.hop : protocol.step) + longest;
+}
+
 struct PricedExchange {
-    LaidExchange laid;
+    std::vector<LaidExchange> laid;  // of the first group; of all in an estimate; none where pairs are too many
     PlayProtocol protocol;
-    double schedule_time = 0.0;  // of the protocol on idle links
-    double idle = 0.0;           // with what was measured, where it was
+    double schedule_time = 0.0;      // of the protocol on links without other traffic
+    double idle = 0.0;               // with what was measured, where it was
     std::string_view algorithm;
     std::string basis;
     bool measured = false;       // of groups over several domains: as many as these
@@ -242,19 +293,31 @@ GroupShape shape_of_groups(const Fabric& fabric, const CollectiveRequest& reques
     return shape;
 }
 
-Result<PricedExchange> price_exchange(const Fabric& fabric, const FabricWays& ways, const CollectiveRequest& request, bool packets) {
+Result<PricedExchange> price_exchange(const Fabric& fabric, const FabricWays& ways, const CollectiveRequest& request, bool packets,
+                                      bool estimate, RouteMemory& memory) {
     PricedExchange priced;
     const std::string_view library = library_algorithm(fabric, request);
     priced.algorithm = request.algorithm == "auto" ? library : std::string_view(request.algorithm);
-    Result<LaidExchange> laid = lay_exchange(fabric, ways, request, request.groups.front(), priced.algorithm, packets);
-    if (!laid) return laid.problems();
-    priced.laid = std::move(laid).value();
     const GroupShape shape = shape_of_groups(fabric, request);
+    const double pairs = static_cast<double>(shape.ranks) * shape.ranks * static_cast<double>(request.groups.size());
+    std::vector<double> bytes;  // by link, where pairs are not laid
+    if (estimate && priced.algorithm == "pairwise" && pairs > estimated_pairs_max) {
+        bytes = pair_bytes(fabric, ways, request);
+    } else {
+        for (const std::vector<RankId>& group : request.groups) {
+            if (!estimate && !priced.laid.empty()) break;
+            Result<LaidExchange> laid = lay_exchange(fabric, ways, request, group, priced.algorithm, packets, memory);
+            if (!laid) return laid.problems();
+            priced.laid.push_back(std::move(laid).value());
+        }
+    }
     std::vector<PlayProtocol> protocols = play_protocols(fabric, request.collective.kind, shape);
     adapt_to_switch(*fabric.parameters, priced.algorithm, shape.per_domain, protocols);
     double best = std::numeric_limits<double>::infinity();
     for (const PlayProtocol& protocol : protocols) {
-        const double time = schedule_idle_time(priced.laid, protocol, ways.links(protocol.shares));
+        const LinkTable links = ways.links(protocol.shares);
+        const double time = bytes.empty() ? schedule_idle_time(priced.laid, protocol, links)
+                                          : pairwise_idle_time(bytes, shape.domains > 1, protocol, links);
         const double ranked_by = protocol_rank(fabric, request, shape, priced.algorithm, protocol.name, time);
         if (ranked_by >= best) continue;
         best = ranked_by;
@@ -264,9 +327,7 @@ Result<PricedExchange> price_exchange(const Fabric& fabric, const FabricWays& wa
     priced.idle = priced.schedule_time;
     priced.basis = "steps and links of the algorithm, start-up and rates of " + fabric.parameters->name;
     if (priced.algorithm == library && request.shares.empty()) {
-        const bool alone = request.groups.size() == 1;
-        priced.idle = (alone ? idle_time(fabric, plan_transfer(fabric, request.collective, request.groups.front()))
-                             : collective_time(fabric, request.collective, shape)).si();
+        priced.idle = concurrent_time(fabric, request.collective, request.groups).si();
         priced.basis = collective_basis(fabric, request.collective, shape);
         priced.measured = shape.domains > 1 && priced.basis.starts_with("measured");
     }
@@ -274,7 +335,7 @@ Result<PricedExchange> price_exchange(const Fabric& fabric, const FabricWays& wa
 }
 
 /// Adds a group's flows, with latencies, to what is played.
-void add_group(const LaidExchange& laid, const PlayProtocol& protocol, double slowness, FlowSet& all) {
+void add_group(const LaidExchange& laid, const PlayProtocol& protocol, double slowness, int traffic_class, FlowSet& all) {
     const auto first = static_cast<StreamId>(all.streams());
     for (std::size_t f = 0; f < laid.flows.streams(); ++f) {
         const std::int32_t ways = laid.flows.ways.empty() ? 1 : laid.flows.ways[f];
@@ -285,6 +346,7 @@ void add_group(const LaidExchange& laid, const PlayProtocol& protocol, double sl
         }
         all.add(laid.flows.source[f], laid.flows.destination[f], slowness * laid.flows.size[f], route);
         all.rounds.push_back(laid.flows.rounds[f]);
+        all.traffic_class.push_back(static_cast<std::uint8_t>(traffic_class));
         all.ways.push_back(ways);
         all.delay.push_back(Seconds::from_si(slowness * stream_delay(laid, protocol, static_cast<std::size_t>(laid.stream_of[f]), true)));
         for (std::int32_t n = laid.flows.need_first[f]; n < laid.flows.need_first[f + 1]; ++n) {
@@ -293,11 +355,11 @@ void add_group(const LaidExchange& laid, const PlayProtocol& protocol, double sl
     }
 }
 
-void add_background(const FabricWays& ways, const CollectiveRequest& request, FlowSet& all) {
+void add_background(const FabricWays& ways, const CollectiveRequest& request, RouteMemory& memory, FlowSet& all) {
     std::vector<std::vector<LinkId>> found;
     for (std::size_t i = 0; i < request.background.size(); ++i) {
         const BackgroundFlow& flow = request.background[i];
-        ways.find(flow.from, flow.to, ~static_cast<std::uint64_t>(i), found);
+        ways.find(flow.from, flow.to, ~static_cast<std::uint64_t>(i), found, flow.size.si(), &memory);
         RouteId route = 0;
         for (std::size_t w = 0; w < found.size(); ++w) {
             const RouteId added = all.routes.add(found[w]);
@@ -305,6 +367,7 @@ void add_background(const FabricWays& ways, const CollectiveRequest& request, Fl
         }
         all.add(flow.from, flow.to, flow.size, route);
         all.rounds.push_back(1);
+        all.traffic_class.push_back(static_cast<std::uint8_t>(flow.traffic_class));
         all.ways.push_back(static_cast<std::int32_t>(found.size()));
         all.delay.push_back({});
     }
@@ -375,31 +438,33 @@ std::string_view library_algorithm(const Fabric& fabric, const CollectiveRequest
 }
 
 Result<CollectiveOutcome> price_collective(const Fabric& fabric, const FabricWays& ways, const CollectiveRequest& request) {
-    const Result<PricedExchange> priced = price_exchange(fabric, ways, request, false);
+    RouteMemory memory;
+    const Result<PricedExchange> priced = price_exchange(fabric, ways, request, false, true, memory);
     if (!priced) return priced.problems();
     return outcome_of(*priced);
 }
 
 Result<CollectiveOutcome> play_collective(const Fabric& fabric, const FabricWays& ways, const CollectiveRequest& request,
                                           const std::optional<PacketOptions>& packets) {
-    const Result<PricedExchange> priced = price_exchange(fabric, ways, request, packets.has_value());
+    RouteMemory memory;
+    const Result<PricedExchange> priced = price_exchange(fabric, ways, request, packets.has_value(), false, memory);
     if (!priced) return priced.problems();
     CollectiveOutcome outcome = outcome_of(*priced);
     // Inside one domain measurements say more than steps and links do; between domains the links are what is asked about.
-    const bool one_domain = priced->laid.c.domains.size() == 1;
+    const bool one_domain = priced->laid.front().c.domains.size() == 1;
     const double slowness = (one_domain || priced->measured) && request.groups.size() == 1 ? priced->idle / priced->schedule_time : 1.0;
     FlowSet flows;
     for (const std::vector<RankId>& group : request.groups) {
         if (&group == &request.groups.front()) {
-            add_group(priced->laid, priced->protocol, slowness, flows);
+            add_group(priced->laid.front(), priced->protocol, slowness, request.traffic_class, flows);
             continue;
         }
-        const Result<LaidExchange> laid = lay_exchange(fabric, ways, request, group, priced->algorithm, packets.has_value());
+        const Result<LaidExchange> laid = lay_exchange(fabric, ways, request, group, priced->algorithm, packets.has_value(), memory);
         if (!laid) return laid.problems();
-        add_group(*laid, priced->protocol, slowness, flows);
+        add_group(*laid, priced->protocol, slowness, request.traffic_class, flows);
     }
     const std::size_t own = flows.streams();
-    add_background(ways, request, flows);
+    add_background(ways, request, memory, flows);
     const LinkTable links = ways.links(priced->protocol.shares);
     const auto last_of = [&](const std::vector<Seconds>& finish) { return *std::max_element(finish.begin(), finish.begin() + static_cast<std::ptrdiff_t>(own)); };
     if (!packets) {

@@ -17,6 +17,7 @@ struct BackgroundFlow {
     RankId from = 0;
     RankId to = 0;
     Bytes size;
+    int traffic_class = 0;
 };
 
 struct CollectiveRequest {
@@ -27,6 +28,7 @@ struct CollectiveRequest {
     std::vector<std::vector<RankId>> groups;    // that run it at the same time, all of one shape
     std::vector<double> shares;                 // of all-to-all: relative part for each receiver; empty: equal
     std::vector<BackgroundFlow> background;
+    int traffic_class = 0;                      // of the collective; 0 goes first
 };
 
 /// A link by what it had to carry.

@@ -94,6 +94,7 @@ struct Fabric {
     std::vector<int> leaf_of;                                // per rank
     ScaleUp wiring = ScaleUp::switched;                      // inside one scale-up domain
     std::vector<int> torus;                                  // its dimensions if wired as a torus; else empty
+    int torus_twist = -1;                                    // dimension along which wraps of the others shift; -1: none
     int nodes_per_leaf = 0;                                  // that reach each other without trunks; 0: all
     std::shared_ptr<const RoutedNetwork> network;            // ways link by link; null: trunks, if any, are all that binds
     LinkId first_network_link = 0;                           // of network->links in `links`
@@ -104,6 +105,11 @@ struct Fabric {
 
 /// The network port that a rank uses, an end point of the fabric's graph.
 int end_point_of(const Fabric& fabric, RankId rank);
+
+/// The network port of one rank runs at `rate` of its rate, both directions; and so do its cables in the fabric's graph,
+/// by as much as the rank has of them.
+void slow_port(Fabric& fabric, RankId rank, double rate);
+void slow_port(const Fabric& fabric, RankId rank, double rate, NetworkGraph& graph);
 
 /// The shape of a group of ranks on a fabric.
 GroupShape shape_of(const Fabric& fabric, std::span<const RankId> members);
@@ -123,6 +129,10 @@ struct Transfer {
 /// adaptive routing knows of earlier transfers.
 Transfer plan_transfer(const Fabric& fabric, const Collective& collective, std::span<const RankId> members,
                        RouteMemory* memory = nullptr);
+
+/// Time of `collective` where all `groups` run it at the same time and nothing else does: the slowest group, each link
+/// shared by all bytes that its ways bring to it.
+Seconds concurrent_time(const Fabric& fabric, const Collective& collective, std::span<const std::vector<RankId>> groups);
 
 /// Time of the transfer if it has the fabric to itself: latencies + size / slowest of rate_max and the links.
 Seconds idle_time(const Fabric& fabric, const Transfer& transfer);

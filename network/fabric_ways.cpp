@@ -2,6 +2,7 @@
 #include "network/fabric_ways.hpp"
 
 #include "network/link_rates.hpp"
+#include "network/wiring.hpp"
 
 #include <algorithm>
 
@@ -14,17 +15,22 @@ constexpr Seconds cable_latency = 0.28_us;
 /// Ways that sprayed messages use of those that there are: beyond this their loads differ little.
 constexpr int spread_ways = 16;
 
-/// Position of a rank within its domain's torus, first dimension fastest.
-int coordinate(int place, const std::vector<int>& dimensions, std::size_t d) {
-    for (std::size_t i = 0; i < d; ++i) place /= dimensions[i];
-    return place % dimensions[d];
-}
-
 std::uint64_t mixed(std::uint64_t flow, std::uint64_t salt) {  // splitmix64's finaliser (Steele, Lea & Flood, OOPSLA 2014)
     std::uint64_t z = flow + 0x9e3779b97f4a7c15ULL * (salt + 1);
     z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31U);
+}
+
+/// The same cable the other way: of parallel ones that of the same number.
+LinkId reverse_link(const RoutedNetwork& network, LinkId link) {
+    const DirectedLink& one = network.links[link];
+    const auto to_of = [](const DirectedLink& a, int to) { return a.to < to; };
+    const auto first = [&](int from, int to) {
+        return std::lower_bound(network.links.begin() + network.first_out[from], network.links.begin() + network.first_out[from + 1], to, to_of);
+    };
+    const auto number = link - static_cast<LinkId>(first(one.from, one.to) - network.links.begin());
+    return static_cast<LinkId>(first(one.to, one.from) - network.links.begin()) + number;
 }
 
 }  // namespace
@@ -37,16 +43,14 @@ Result<FabricWays> FabricWays::make(const Fabric& fabric, NetworkGraph graph, co
     if (fabric.wiring == ScaleUp::mesh && fabric.domain > 1) ways.direct_per_rank_ = fabric.domain;
     ways.first_network_ = ways.first_direct_ + ways.direct_per_rank_ * fabric.devices;
     if (fabric.domain >= fabric.devices) return ways;
-    if (options.routing == Routing::valiant) {
-        return Problem{"/cluster/fabric/routing", "is \"valiant\", which divides every message over all groups",
-                       "use fidelity \"estimate\", or \"spray\", \"ecmp\" or \"adaptive\""};
-    }
     RouteOptions chosen = options;
-    if (options.routing == Routing::spray || options.flows > 1) {
+    ways.goes_around_ = options.routing == Routing::valiant;
+    const bool by_queue = packets && options.routing == Routing::adaptive;  // switches choose, packet by packet
+    if (options.routing == Routing::spray || options.flows > 1 || ways.goes_around_ || by_queue) {
         // Equally short ways of switches that are no twins, or, for packets, all of them.
         if (!packets && options.routing == Routing::spray) graph = merge_twins(graph);
         chosen = {Routing::ecmp, options.seed, 1, false};
-        ways.spread_ = options.routing == Routing::spray ? spread_ways : options.flows;
+        ways.spread_ = options.routing == Routing::ecmp ? options.flows : spread_ways;
     }
     Result<RoutedNetwork> routed = route_network(std::move(graph), chosen);
     if (!routed) return routed.problems();
@@ -56,37 +60,31 @@ Result<FabricWays> FabricWays::make(const Fabric& fabric, NetworkGraph graph, co
 
 void FabricWays::find_inside(RankId from, RankId to, std::uint64_t flow, std::vector<LinkId>& way) const {
     const Fabric& fabric = *fabric_;
-    if (fabric.torus.empty()) {
-        way.push_back(fabric.scale_up_tx[from]);
-        if (direct_per_rank_ > 0) way.push_back(first_direct_ + from * direct_per_rank_ + to % fabric.domain);
-        way.push_back(fabric.scale_up_rx[to]);
+    if (!fabric.torus.empty()) {
+        const int first = from - from % fabric.domain;
+        for (const TorusHop& hop : torus_way(fabric.torus, fabric.torus_twist, from - first, to - first, flow % 2 == 0)) {
+            way.push_back(first_direct_ + (first + hop.place) * direct_per_rank_ + 2 * hop.dimension + (hop.forward ? 0 : 1));
+        }
         return;
     }
-    int at = from % fabric.domain;
-    const int target = to % fabric.domain;
-    const int base = from - at;
-    int stride = 1;
-    for (std::size_t d = 0; d < fabric.torus.size(); ++d) {
-        const int size = fabric.torus[d];
-        const int ahead = (coordinate(target, fabric.torus, d) - coordinate(at, fabric.torus, d) + size) % size;
-        const bool forward = 2 * ahead < size || (2 * ahead == size && flow % 2 == 0);
-        for (int left = forward ? ahead : size - ahead; ahead != 0 && left > 0; --left) {
-            way.push_back(first_direct_ + (base + at) * direct_per_rank_ + 2 * static_cast<int>(d) + (forward ? 0 : 1));
-            const int here = coordinate(at, fabric.torus, d);
-            at += ((forward ? here + 1 : here + size - 1) % size - here) * stride;
-        }
-        stride *= size;
-    }
-    ORRERY_CHECK(at == target);
+    way.push_back(fabric.scale_up_tx[from]);
+    if (direct_per_rank_ > 0) way.push_back(first_direct_ + from * direct_per_rank_ + to % fabric.domain);
+    way.push_back(fabric.scale_up_rx[to]);
 }
 
-void FabricWays::find_network(int from, int to, std::uint64_t flow, std::vector<LinkId>& way) const {
+void FabricWays::find_network(int from, int to, std::uint64_t flow, int choice, double bytes, RouteMemory* memory,
+                              std::vector<LinkId>& way) const {
     std::vector<LinkLoad> loads;
-    add_route(*network_, from, to, flow, 1.0, nullptr, loads);
+    if (goes_around_) {
+        add_way_around(*network_, from, to, flow, choice, loads);
+    } else {
+        add_route(*network_, from, to, choice == 0 ? flow : mixed(flow, static_cast<std::uint64_t>(choice)), bytes, memory, loads);
+    }
     for (const LinkLoad& load : loads) way.push_back(first_network_ + load.link);
 }
 
-void FabricWays::find(RankId from, RankId to, std::uint64_t flow, std::vector<std::vector<LinkId>>& ways) const {
+void FabricWays::find(RankId from, RankId to, std::uint64_t flow, std::vector<std::vector<LinkId>>& ways, double bytes,
+                      RouteMemory* memory) const {
     const Fabric& fabric = *fabric_;
     ways.clear();
     std::vector<LinkId> head;
@@ -117,7 +115,7 @@ void FabricWays::find(RankId from, RankId to, std::uint64_t flow, std::vector<st
     }
     for (int i = 0; i < spread_; ++i) {
         std::vector<LinkId> way = head;
-        find_network(sender, receiver, i == 0 ? flow : mixed(flow, static_cast<std::uint64_t>(i)), way);
+        find_network(sender, receiver, flow, i, bytes, memory, way);
         const bool same_start = ways.empty() || ways.front().front() == way.front();
         if (same_start && std::find(ways.begin(), ways.end(), way) == ways.end()) ways.push_back(std::move(way));
         if (i == 3 && ways.size() == 1) break;  // there is one way
@@ -157,9 +155,18 @@ LinkTable FabricWays::links(const LinkShares& shares) const {
     for (int i = 0; i < direct_per_rank_ * fabric.devices; ++i) {
         table.add(shares.scale_up / ways_out * fabric.scale_up, {});
     }
-    if (network_ == nullptr) return table;
-    for (const DirectedLink& link : network_->links) {
-        table.add(port_payload_share * shares.network * link.bandwidth, cable_latency + link.latency);
+    if (network_ != nullptr) {
+        for (const DirectedLink& link : network_->links) {
+            table.add(port_payload_share * shares.network * link.bandwidth, cable_latency + link.latency);
+        }
+    }
+    table.reverse.assign(table.size(), -1);
+    for (std::size_t rank = 0; rank < fabric.scale_up_tx.size(); ++rank) {
+        table.reverse[fabric.scale_up_tx[rank]] = fabric.scale_up_rx[rank];
+        table.reverse[fabric.scale_up_rx[rank]] = fabric.scale_up_tx[rank];
+    }
+    for (std::size_t l = 0; network_ != nullptr && l < network_->links.size(); ++l) {
+        table.reverse[first_network_ + static_cast<LinkId>(l)] = first_network_ + reverse_link(*network_, static_cast<LinkId>(l));
     }
     return table;
 }

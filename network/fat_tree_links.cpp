@@ -24,6 +24,16 @@ FatTreeLinks::FatTreeLinks(const FatTree& tree) : tree_(tree) {
     spine_down_ = add(tree.pods * cores(), 1);
     bundles_ = add(2 * tree.leaves(), tree.hosts_per_leaf);
     add(2 * tree.pods, cores());
+    table_.reverse.assign(table_.size(), -1);
+    const auto pair_up = [&](LinkId up, LinkId down, int links) {
+        for (int i = 0; i < links; ++i) {
+            table_.reverse[static_cast<std::size_t>(up + i)] = down + i;
+            table_.reverse[static_cast<std::size_t>(down + i)] = up + i;
+        }
+    };
+    pair_up(0, tree.hosts(), tree.hosts());
+    pair_up(leaf_up_, leaf_down_, tree.hosts());
+    pair_up(spine_up_, spine_down_, tree.pods * cores());
 }
 
 int FatTreeLinks::ways(int from, int to) const {

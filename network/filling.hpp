@@ -1,10 +1,17 @@
-// Progressive filling on plain arrays: the arithmetic under max_min_rates() and FluidNetwork.
+// Progressive filling on plain arrays: max-min fair rates found anew, which those kept up to date are held to.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <vector>
 
 namespace orrery {
+
+/// Cuts a rate to 40 significant bits, towards zero.
+inline double cut_rate(double rate) {
+    constexpr std::uint64_t low_bits = (std::uint64_t{1} << 13U) - 1;  // of the 53 of a double
+    return std::bit_cast<double>(std::bit_cast<std::uint64_t>(rate) & ~low_bits);
+}
 
 /// Flows and links of one problem, numbered from 0. Flow f loads links entry_link[first[f] .. first[f + 1]).
 struct FillingProblem {

@@ -26,7 +26,7 @@ int classes_in(const FlowSet& flows) {
 class FluidFlows {
   public:
     FluidFlows(const LinkTable& links, const FlowSet& flows)
-        : links_(links), flows_(flows), progress_(flows), shares_(links.bandwidth, flows.routes, classes_in(flows)) {
+        : links_(links), flows_(flows), progress_(flows), shares_(links.bandwidth, classes_in(flows)) {
         times_.finish.resize(flows.streams());
         times_.carried.resize(links.size());
         times_.messages = flows.messages();
@@ -95,7 +95,7 @@ class FluidFlows {
         }
         const double weight = flows_.weight.empty() ? 1.0 : flows_.weight[s];
         const int traffic_class = flows_.traffic_class.empty() ? 0 : flows_.traffic_class[s];
-        const SharedLinks::Slot slot = shares_.join(route, weight, traffic_class);
+        const SharedLinks::Slot slot = shares_.join(flows_.routes[route], weight, traffic_class);
         if (static_cast<std::size_t>(slot) >= under_way_.size()) under_way_.resize(static_cast<std::size_t>(slot) + 1);
         const std::int64_t pending = under_way_[slot].event_ps;  // stale, of the slot's last message
         under_way_[slot] = {flows_.size[s].si(), 0.0, calendar_.now_ps(), never_ps,

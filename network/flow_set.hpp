@@ -19,6 +19,7 @@ using RouteId = std::int32_t;
 struct LinkTable {
     std::vector<BytesPerSecond> bandwidth;
     std::vector<Seconds> latency;
+    std::vector<LinkId> reverse;  // the link that leads back, -1: none; empty: not known
     LinkId add(BytesPerSecond link_bandwidth, Seconds link_latency);
     [[nodiscard]] std::size_t size() const { return bandwidth.size(); }
 };

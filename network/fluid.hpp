@@ -1,9 +1,9 @@
-// Flows in progress on shared links: the state a simulator keeps between its events. Rates are max-min fair; only the
-// flows that a start or an end can touch are solved again.
+// Flows in progress on shared links: the state a simulator keeps between its events. Rates are max-min fair (LoadedLinks
+// in network/shared_links.hpp, the solver of flow sets as well); this adds sizes, progress and times of completion.
 #pragma once
 
 #include "network/fabric.hpp"
-#include "network/filling.hpp"
+#include "network/shared_links.hpp"
 
 #include <cstdint>
 #include <span>
@@ -51,65 +51,41 @@ class FluidNetwork {
     Bytes stop(FlowId flow, std::int64_t now_ps);
 
     [[nodiscard]] std::size_t active() const { return active_; }
-    /// Flows whose rate was found again since construction: what sharing costs.
-    [[nodiscard]] std::uint64_t solved_flows() const { return solved_flows_; }
+    /// Flows whose rate was found by sharing since construction: what sharing costs.
+    [[nodiscard]] std::uint64_t solved_flows() const { return shares_.solved(); }
     /// Current rate of an active flow; zero before its first settle.
     [[nodiscard]] BytesPerSecond rate(FlowId flow) const;
     /// Bytes that `link` has carried for flows already complete: sum of size times load.
     [[nodiscard]] Bytes carried(LinkId link) const;
 
   private:
-    struct Membership {  // one flow on one link
-        FlowId flow = 0;
-        std::int32_t entry = 0;  // index into the flow's loads
-    };
     struct Flow {
         std::vector<LinkLoad> loads;
-        std::vector<std::int32_t> place;  // of each load in its link's members
         double size = 0.0;
         double remaining = 0.0;  // at last_ps
         double rate = 0.0;
         double rate_max = 0.0;
-        double weight = 1.0;  // of the fair share of a short link
         std::int64_t last_ps = 0;
         std::int64_t completion_ps = 0;
         std::uint64_t tag = 0;
-        std::uint32_t version = 0;  // goes on counting when the id is used again
+        std::uint32_t version = 0;       // goes on counting when the id is used again
+        LoadedLinks::Slot slot = -1;     // -1: it loads no link
         bool active = false;
-        bool fresh = false;       // started since the last settle
-        std::uint32_t visit = 0;  // of the last search that met it
-    };
-    struct LinkState {
-        double bandwidth = 0.0;
-        double demand = 0.0;  // sum of load * rate_max over its flows
-        double carried = 0.0;
-        std::vector<Membership> members;
-        bool dirty = false;  // was or is short, and touched since the last settle
-        std::uint32_t visit = 0;
-        std::int32_t slot = 0;  // in the component being solved
+        bool fresh = false;              // started since the last settle
     };
 
-    [[nodiscard]] bool is_short(const LinkState& link) const;
-    void mark_dirty(LinkId link);
+    double check_loads(const Flow& flow) const;
     void advance(Flow& flow, std::int64_t now_ps);
-    void collect_component(FlowId seed);
-    void visit_flow(FlowId flow);
-    void solve_component(std::int64_t now_ps, std::vector<FlowUpdate>& changed);
-    void join_links(FlowId id, double weight);
-    void leave_links(FlowId id);
+    void end_flow(FlowId id);
     void assign_rate(FlowId id, double rate, std::int64_t now_ps, std::vector<FlowUpdate>& changed);
 
-    std::vector<LinkState> links_;
+    LoadedLinks shares_;
+    std::vector<double> bandwidth_, carried_;    // by link
     std::vector<Flow> flows_;
     std::vector<FlowId> free_, fresh_;
-    std::vector<LinkId> dirty_;
-    std::vector<FlowId> component_flows_;  // scratch, kept to save allocations
-    std::vector<LinkId> component_links_;
-    FillingProblem component_;
-    std::vector<double> component_rates_;
+    std::vector<FlowId> flow_of_slot_;
+    std::vector<LoadedLinks::Slot> rates_changed_;  // scratch
     std::size_t active_ = 0;
-    std::uint64_t solved_flows_ = 0;
-    std::uint32_t visit_ = 0;
     std::int64_t now_ps_ = 0;
 };
 

@@ -338,19 +338,26 @@ RouteLatency hashed(const RoutedNetwork& network, int from, int to, std::uint64_
     return worst;
 }
 
-/// Equal parts by way of every group but the two ends' own, over a switch of it that the flow's hash picks; both legs
-/// sprayed. Valiant, "A scheme for fast parallel communication", SIAM J. Computing 11(2), 1982; on dragonflies Kim,
-/// Dally, Scott & Abts, ISCA 2008.
-RouteLatency valiant(const RoutedNetwork& network, int from, int to, std::uint64_t flow, std::vector<LinkLoad>& loads) {
+/// An end point of every group but the two ends' own, picked by the flow's hash; none inside one group.
+std::vector<int> ends_between(const RoutedNetwork& network, int from, int to, std::uint64_t flow) {
     const auto group = [&](int e) { return network.graph.vertices[e].group; };
-    std::vector<int> via;  // an end point of each group
+    std::vector<int> via;
+    if (group(from) == group(to)) return via;
     for (std::size_t g = 0; g < network.group_first.size(); ++g) {
         const int id = static_cast<int>(g);
         if (id == group(from) || id == group(to) || network.group_size[g] == 0) continue;
         const std::uint64_t pick = route_hash(route_hash(network.options.seed, flow), g) % static_cast<std::uint64_t>(network.group_size[g]);
         via.push_back(network.group_first[g] + static_cast<int>(pick));
     }
-    if (via.empty() || group(from) == group(to)) return spray(network, from, to, false, 1.0, loads, nullptr);
+    return via;
+}
+
+/// Equal parts by way of every group but the two ends' own, over a switch of it that the flow's hash picks; both legs
+/// sprayed. Valiant, "A scheme for fast parallel communication", SIAM J. Computing 11(2), 1982; on dragonflies Kim,
+/// Dally, Scott & Abts, ISCA 2008.
+RouteLatency valiant(const RoutedNetwork& network, int from, int to, std::uint64_t flow, std::vector<LinkLoad>& loads) {
+    const std::vector<int> via = ends_between(network, from, to, flow);
+    if (via.empty()) return spray(network, from, to, false, 1.0, loads, nullptr);
     RouteLatency worst;
     for (const int middle : via) {
         const double part = 1.0 / static_cast<double>(via.size());
@@ -373,7 +380,7 @@ RoutedNetwork find_ways(NetworkGraph graph, const RouteOptions& options) {
     network.graph = options.merge && is_sprayed(options.routing) ? merge_twins(graph) : std::move(graph);
     add_links(network);
     measure_hops(network);
-    if (options.routing == Routing::valiant) list_groups(network);
+    list_groups(network);
     return network;
 }
 
@@ -382,6 +389,30 @@ Result<RoutedNetwork> route_network(NetworkGraph graph, const RouteOptions& opti
     RoutedNetwork network = find_ways(std::move(graph), options);
     if (Problems problems = unreachable_problems(network); !problems.empty()) return problems;
     return network;
+}
+
+RouteLatency add_way_around(const RoutedNetwork& network, int from, int to, std::uint64_t flow, int choice,
+                            std::vector<LinkLoad>& loads) {
+    const std::vector<int> via = ends_between(network, from, to, flow);
+    int at = from;
+    RouteLatency there;
+    const std::uint64_t hash = route_hash(route_hash(network.options.seed, flow), static_cast<std::uint64_t>(choice));
+    if (!via.empty()) {
+        const int middle = via[(flow + static_cast<std::uint64_t>(choice)) % via.size()];
+        std::vector<std::int32_t> ways;
+        while (network.hops_to(at, middle) > 1) {
+            ways.clear();
+            for_next_links(network, at, middle, [&](std::int32_t l, const DirectedLink&) { ways.push_back(l); });
+            ORRERY_CHECK(!ways.empty());
+            const DirectedLink& link = network.links[ways[route_hash(hash, static_cast<std::uint64_t>(at)) % ways.size()]];
+            loads.push_back({static_cast<LinkId>(&link - network.links.data()), 1.0});
+            ++there.hops;
+            there.distance += link.latency;
+            at = link.to;
+        }
+    }
+    const RouteLatency rest = single_way(network, at, to, hash, 1.0, loads);
+    return {there.hops + rest.hops, there.distance + rest.distance};
 }
 
 bool can_reach(const RoutedNetwork& network, int from, int to) {

@@ -84,6 +84,11 @@ struct RouteLatency {
 RouteLatency add_route(const RoutedNetwork& network, int from, int to, std::uint64_t flow, double bytes,
                        RouteMemory* memory, std::vector<LinkLoad>& loads);
 
+/// One way, hashed by flow and choice, by the switch before an end point of another group than either end's own, the
+/// `choice`-th of them counted from the flow's number on; a shortest one where there is no such group.
+RouteLatency add_way_around(const RoutedNetwork& network, int from, int to, std::uint64_t flow, int choice,
+                            std::vector<LinkLoad>& loads);
+
 /// True where a way leads from one to the other.
 bool can_reach(const RoutedNetwork& network, int from, int to);
 

@@ -1,8 +1,9 @@
 // Max-min fair rates kept right as flows come and go: local progressive filling, checked against those held.
 #include "network/shared_links.hpp"
 
+#include "network/filling.hpp"
+
 #include <algorithm>
-#include <cmath>
 #include <functional>
 
 namespace orrery {
@@ -16,14 +17,12 @@ constexpr double never_full = INFINITY;
 
 }  // namespace
 
-SharedLinks::SharedLinks(std::span<const BytesPerSecond> bandwidth, const Routes& routes, int classes)
-    : routes_(routes), links_(static_cast<std::int32_t>(bandwidth.size())), classes_(classes) {
+template <class Entry>
+LinkSharing<Entry>::LinkSharing(std::span<const BytesPerSecond> bandwidth, int classes)
+    : links_(static_cast<std::int32_t>(bandwidth.size())), classes_(classes) {
     for (const BytesPerSecond link : bandwidth) {
         ORRERY_CHECK(link.si() > 0.0);
         bandwidth_.push_back(link.si());
-    }
-    for (std::size_t r = 0; r < routes.size(); ++r) {
-        stride_ = std::max(stride_, routes.first[r + 1] - routes.first[r]);
     }
     lanes_.resize(bandwidth_.size() * static_cast<std::size_t>(classes));
     for (std::size_t i = 0; i < lanes_.size(); ++i) lanes_[i].room = bandwidth_[i % bandwidth_.size()];
@@ -31,56 +30,63 @@ SharedLinks::SharedLinks(std::span<const BytesPerSecond> bandwidth, const Routes
     dirty_.resize(static_cast<std::size_t>(classes));
 }
 
-bool SharedLinks::is_short(const Lane& lane) { return lane.demand > lane.room * (1.0 + level_tolerance); }
+template <class Entry>
+bool LinkSharing<Entry>::is_short(const Lane& lane) { return lane.demand > lane.room * (1.0 + level_tolerance); }
 
-void SharedLinks::mark_dirty(std::int32_t lane) {
+template <class Entry>
+void LinkSharing<Entry>::mark_dirty(std::int32_t lane) {
     if (lanes_[lane].dirty) return;
     lanes_[lane].dirty = true;
     dirty_[static_cast<std::size_t>(lane / links_)].push_back(lane);
 }
 
-SharedLinks::Slot SharedLinks::join(RouteId route, double weight, int traffic_class) {
-    const std::span<const LinkId> way = routes_[route];
+template <class Entry>
+typename LinkSharing<Entry>::Slot LinkSharing<Entry>::join(std::span<const Entry> way, double weight, int traffic_class,
+                                                           double rate_limit) {
     ORRERY_CHECK(!way.empty());
     Slot slot = static_cast<Slot>(flows_.size());
     if (free_.empty()) {
         flows_.emplace_back();
-        place_.resize(place_.size() + static_cast<std::size_t>(stride_));
     } else {
         slot = free_.back();
         free_.pop_back();
     }
     Flow& flow = flows_[slot];
-    flow = Flow{.weight = weight, .way = way.data(), .length = static_cast<std::int32_t>(way.size()), .route = route,
-                .traffic_class = traffic_class};
-    flow.rate_max = bandwidth_[way[0]];
-    for (const LinkId link : way) flow.rate_max = std::min(flow.rate_max, bandwidth_[link]);
-    std::int32_t* place = place_.data() + static_cast<std::size_t>(slot) * static_cast<std::size_t>(stride_);
+    const std::size_t place_first = flow.place_first;
+    const std::int32_t place_room = flow.place_room;
+    flow = Flow{.weight = weight, .way = way.data(), .length = static_cast<std::int32_t>(way.size()), .traffic_class = traffic_class};
+    length_max_ = std::max(length_max_, flow.length);
+    flow.place_first = place_room >= flow.length ? place_first : place_.size();
+    flow.place_room = place_room >= flow.length ? place_room : length_max_;
+    if (flow.place_room != place_room) place_.resize(place_.size() + static_cast<std::size_t>(flow.place_room));
+    flow.rate_max = rate_limit;
+    for (const Entry& entry : way) flow.rate_max = std::min(flow.rate_max, bandwidth_[link_of(entry)] / load_of(entry));
+    std::int32_t* place = place_.data() + flow.place_first;
     for (std::int32_t e = 0; e < flow.length; ++e) {
         const std::int32_t id = lane_of(flow, way[e]);
         Lane& lane = lanes_[id];
         place[e] = static_cast<std::int32_t>(lane.members.size());
         lane.members.push_back({slot, e});
-        lane.demand += flow.rate_max;
+        lane.demand += flow.rate_max * load_of(way[e]);
         if (is_short(lane)) mark_dirty(id);
     }
     fresh_[static_cast<std::size_t>(traffic_class)].push_back(slot);
     return slot;
 }
 
-void SharedLinks::leave(Slot slot) {
+template <class Entry>
+void LinkSharing<Entry>::leave(Slot slot) {
     Flow& flow = flows_[slot];
     ORRERY_CHECK(flow.length > 0);
-    const auto stride = static_cast<std::size_t>(stride_);
-    const std::int32_t* place = place_.data() + static_cast<std::size_t>(slot) * stride;
+    const std::int32_t* place = place_.data() + flow.place_first;
     for (std::int32_t e = 0; e < flow.length; ++e) {
         const std::int32_t id = lane_of(flow, flow.way[e]);
         Lane& lane = lanes_[id];
         if (is_short(lane) || classes_ > 1) mark_dirty(id);
-        lane.demand -= flow.rate_max;
+        lane.demand -= flow.rate_max * load_of(flow.way[e]);
         const Member last = lane.members.back();
         lane.members[place[e]] = last;
-        place_[static_cast<std::size_t>(last.slot) * stride + static_cast<std::size_t>(last.entry)] = place[e];
+        place_[flows_[last.slot].place_first + static_cast<std::size_t>(last.entry)] = place[e];
         lane.members.pop_back();
         if (lane.members.empty()) lane.demand = 0.0;  // forget rounding
     }
@@ -88,15 +94,17 @@ void SharedLinks::leave(Slot slot) {
     free_.push_back(slot);
 }
 
-void SharedLinks::settle(std::vector<Slot>& changed) {
+template <class Entry>
+void LinkSharing<Entry>::settle(std::vector<Slot>& changed) {
     for (int c = 0; c < classes_; ++c) settle_class(c, changed);
 }
 
-void SharedLinks::settle_class(int traffic_class, std::vector<Slot>& changed) {
+template <class Entry>
+void LinkSharing<Entry>::settle_class(int traffic_class, std::vector<Slot>& changed) {
     auto& fresh = fresh_[static_cast<std::size_t>(traffic_class)];
     auto& dirty = dirty_[static_cast<std::size_t>(traffic_class)];
     if (fresh.empty() && dirty.empty()) return;
-    seed(traffic_class);
+    seed(traffic_class, changed);
     while (!part_.empty() && !solve()) {}
     solved_ += part_.size();
     for (std::size_t i = 0; i < part_.size(); ++i) {
@@ -108,7 +116,8 @@ void SharedLinks::settle_class(int traffic_class, std::vector<Slot>& changed) {
     fresh.clear();
 }
 
-void SharedLinks::include(Slot slot) {
+template <class Entry>
+void LinkSharing<Entry>::include(Slot slot) {
     Flow& flow = flows_[slot];
     if (flow.mark == mark_) return;
     flow.mark = mark_;
@@ -116,13 +125,27 @@ void SharedLinks::include(Slot slot) {
     rate_before_.push_back(flow.rate);
 }
 
-/// New flows, and those that a link with a change had held back.
-void SharedLinks::seed(int traffic_class) {
+template <class Entry>
+bool LinkSharing<Entry>::meets_short_lane(const Flow& flow) const {
+    return std::any_of(flow.way, flow.way + flow.length, [&](const Entry& entry) { return is_short(lanes_[lane_of(flow, entry)]); });
+}
+
+/// New flows, and those that a link with a change had held back. A new flow that no short link meets has its own limit,
+/// whatever the others do.
+template <class Entry>
+void LinkSharing<Entry>::seed(int traffic_class, std::vector<Slot>& changed) {
     ++mark_;
     part_.clear();
     rate_before_.clear();
     for (const Slot slot : fresh_[static_cast<std::size_t>(traffic_class)]) {
-        if (flows_[slot].length == 0 || flows_[slot].mark == mark_) continue;  // left again, or its slot came twice
+        Flow& flow = flows_[slot];
+        if (flow.length == 0 || flow.mark == mark_) continue;  // left again, or its slot came twice
+        if (classes_ == 1 && !meets_short_lane(flow)) {
+            flow.mark = mark_;
+            flow.rate = flow.rate_max;
+            changed.push_back(slot);
+            continue;
+        }
         include(slot);
         rate_before_.back() = -1.0;  // new even if its rate is that of the slot's last flow
     }
@@ -134,14 +157,16 @@ void SharedLinks::seed(int traffic_class) {
 }
 
 /// One attempt; false if others had to be included.
-bool SharedLinks::solve() {
+template <class Entry>
+bool LinkSharing<Entry>::solve() {
     open_lanes();
     if (hold_others()) return false;
     fill_lanes();
     return !include_broken();
 }
 
-void SharedLinks::open_lanes() {
+template <class Entry>
+void LinkSharing<Entry>::open_lanes() {
     ++lane_mark_;
     open_.clear();
     for (const Slot slot : part_) {
@@ -159,7 +184,7 @@ void SharedLinks::open_lanes() {
                 lane.solved = 0;
                 open_.push_back(id);
             }
-            lane.rising += flow.weight;
+            lane.rising += flow.weight * load_of(flow.way[e]);
             ++lane.solved;
         }
     }
@@ -167,13 +192,14 @@ void SharedLinks::open_lanes() {
 }
 
 /// Takes the rates of the flows held from their links; true if they did not fit and became part.
-bool SharedLinks::hold_others() {
+template <class Entry>
+bool LinkSharing<Entry>::hold_others() {
     const std::size_t before = part_.size();
     for (const std::int32_t id : open_) {
         Lane& lane = lanes_[id];
         if (static_cast<std::size_t>(lane.solved) == lane.members.size()) continue;
         for (const Member& member : lane.members) {
-            if (flows_[member.slot].mark != mark_) lane.left -= flows_[member.slot].rate;
+            if (flows_[member.slot].mark != mark_) lane.left -= rate_on(member);
         }
         if (lane.left > -level_tolerance * lane.room) {
             lane.left = std::max(lane.left, 0.0);
@@ -184,7 +210,8 @@ bool SharedLinks::hold_others() {
     return part_.size() > before;
 }
 
-bool SharedLinks::push_if_rising(std::int32_t id) {
+template <class Entry>
+bool LinkSharing<Entry>::push_if_rising(std::int32_t id) {
     const Lane& lane = lanes_[id];
     if (lane.to_come == 0) return false;
     heap_.emplace_back(std::max(lane.left / lane.rising, level_), id);
@@ -193,7 +220,8 @@ bool SharedLinks::push_if_rising(std::int32_t id) {
 
 /// All rates rise together, in proportion to weight, until a flow meets its own limit or a link is full; those stop and
 /// the others go on. Entries of the heap that are out of date are too low, because levels only rise as flows stop.
-void SharedLinks::fill_lanes() {
+template <class Entry>
+void LinkSharing<Entry>::fill_lanes() {
     level_ = 0.0;
     heap_.clear();
     for (const std::int32_t id : open_) push_if_rising(id);
@@ -207,7 +235,7 @@ void SharedLinks::fill_lanes() {
         for (; next < by_limit_.size() && by_limit_[next].first <= level; ++next) {
             if (flows_[by_limit_[next].second].rate >= 0.0) continue;
             level_ = std::max(level_, by_limit_[next].first);
-            stop_flow(by_limit_[next].second, by_limit_[next].first, -1);
+            stop_flow(by_limit_[next].second, by_limit_[next].first, flows_[by_limit_[next].second].rate_max, -1);
             return true;  // levels have changed
         }
         return false;
@@ -230,31 +258,36 @@ void SharedLinks::fill_lanes() {
     while (rising_ > 0 && stop_up_to(never_full)) {}
 }
 
-void SharedLinks::fill_lane(std::int32_t id, double level) {
+template <class Entry>
+void LinkSharing<Entry>::fill_lane(std::int32_t id, double level) {
     if (level > level_ * (1.0 + level_tolerance)) level_ = level;
     lanes_[id].level = level_;
     for (const Member& member : lanes_[id].members) {
-        if (flows_[member.slot].rate < 0.0) stop_flow(member.slot, level_, id);
+        const Flow& flow = flows_[member.slot];
+        if (flow.rate < 0.0) stop_flow(member.slot, level_, cut_rate(std::min(flow.rate_max, level_ * flow.weight)), id);
     }
 }
 
-void SharedLinks::stop_flow(Slot slot, double level, std::int32_t bottleneck) {
+template <class Entry>
+void LinkSharing<Entry>::stop_flow(Slot slot, double level, double rate, std::int32_t bottleneck) {
     Flow& flow = flows_[slot];
-    flow.rate = level * flow.weight;
+    flow.rate = rate;
     flow.bottleneck = bottleneck;
     --rising_;
     for (std::int32_t e = 0; e < flow.length; ++e) {
+        const double load = load_of(flow.way[e]);
         Lane& lane = lanes_[lane_of(flow, flow.way[e])];
         if (lane.mark != lane_mark_) continue;
-        lane.left = std::max(lane.left - flow.rate, 0.0);
-        lane.rising -= flow.weight;
+        lane.left = std::max(lane.left - flow.rate * load, 0.0);
+        lane.rising -= flow.weight * load;
         lane.level_max = std::max(lane.level_max, level);
         if (--lane.to_come == 0) lane.rising = 0.0;
     }
 }
 
 /// Includes those held whose condition the answer breaks; true if there was one.
-bool SharedLinks::include_broken() {
+template <class Entry>
+bool LinkSharing<Entry>::include_broken() {
     const std::size_t before = part_.size();
     for (const std::int32_t id : open_) {
         const Lane& lane = lanes_[id];
@@ -273,7 +306,8 @@ bool SharedLinks::include_broken() {
 }
 
 /// What the classes up to this one leave on the links that it changed; the next class solves all its flows there.
-void SharedLinks::give_room_to_next(int traffic_class) {
+template <class Entry>
+void LinkSharing<Entry>::give_room_to_next(int traffic_class) {
     std::vector<std::int32_t> touched = dirty_[static_cast<std::size_t>(traffic_class)];
     for (const Slot slot : part_) {
         for (std::int32_t e = 0; e < flows_[slot].length; ++e) touched.push_back(lane_of(flows_[slot], flows_[slot].way[e]));
@@ -282,7 +316,7 @@ void SharedLinks::give_room_to_next(int traffic_class) {
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
     for (const std::int32_t id : touched) {
         double room = lanes_[id].room;
-        for (const Member& member : lanes_[id].members) room -= flows_[member.slot].rate;
+        for (const Member& member : lanes_[id].members) room -= rate_on(member);
         const double bandwidth = bandwidth_[static_cast<std::size_t>(id % links_)];
         if (room < level_tolerance * bandwidth) room = 0.0;
         Lane& next = lanes_[id + links_];
@@ -291,5 +325,8 @@ void SharedLinks::give_room_to_next(int traffic_class) {
         mark_dirty(id + links_);
     }
 }
+
+template class LinkSharing<LinkId>;
+template class LinkSharing<LinkLoad>;
 
 }  // namespace orrery

@@ -4,7 +4,6 @@
 #include "network/filling.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <numeric>
 #include <queue>
@@ -13,13 +12,6 @@
 namespace orrery {
 
 namespace {
-
-/// Cuts to 40 significant bits, towards zero.
-double cut_rate(double rate) {
-    int exponent = 0;
-    const double mantissa = std::frexp(rate, &exponent);
-    return std::ldexp(std::floor(std::ldexp(mantissa, 40)), exponent - 40);
-}
 
 class Filling {
   public:

@@ -42,7 +42,7 @@ void add_background_flows(const Scenario& scenario, int devices, CollectiveReque
         const BackgroundSpec& spec = scenario.collective->background[i];
         const std::vector<int> senders = senders_of(spec, request.groups, devices);
         const auto add = [&](int from, int to) {
-            if (from != to) request.background.push_back({from, to, spec.size});
+            if (from != to) request.background.push_back({from, to, spec.size, spec.traffic_class});
         };
         switch (spec.pattern) {
             case BackgroundPattern::flow:
@@ -107,6 +107,7 @@ Result<PreparedCollective> prepare_collective_run(const Scenario& scenario) {
     if (!take(build_fabric(spec, node, scenario.cluster.nodes, device.scale_up_bandwidth, parameters, faults, scenario.seed), "/cluster/fabric", built, problems)) {
         return problems;
     }
+    for (const SlowLink& slow : scenario.cluster.faults.slow_links) slow_port(built, slow.rank, slow.rate);
     PreparedCollective prepared;
     prepared.fabric = std::make_shared<const Fabric>(std::move(built));
     NetworkGraph graph;
@@ -116,6 +117,7 @@ Result<PreparedCollective> prepare_collective_run(const Scenario& scenario) {
             !take(with_faults(std::move(whole), faults), "/cluster/faults", graph, problems)) {
             return problems;
         }
+        for (const SlowLink& slow : scenario.cluster.faults.slow_links) slow_port(*prepared.fabric, slow.rank, slow.rate, graph);
     }
     FabricWays ways;
     const RouteOptions routing{spec.routing, scenario.seed, spec.flows_per_message};
@@ -128,6 +130,7 @@ Result<PreparedCollective> prepare_collective_run(const Scenario& scenario) {
     request.algorithm = workload.algorithm;
     request.root = workload.root;
     request.channels = workload.channels;
+    request.traffic_class = workload.traffic_class;
     request.groups = group_members(workload.group, devices);
     request.shares = shares_of(workload, request.groups.front().size());
     add_background_flows(scenario, devices, request);
@@ -140,7 +143,9 @@ Result<CollectiveOutcome> run_size(const Scenario& scenario, const PreparedColle
     if (scenario.fidelity == Fidelity::fluid) return play_collective(*prepared.fabric, *prepared.ways, request, {});
     PacketOptions packet = scenario.collective->packet;
     packet.seed = scenario.seed;
-    if (scenario.cluster.fabric.routing != Routing::spray) packet.path = PathChoice::by_flow;
+    const Routing routing = scenario.cluster.fabric.routing;
+    if (routing == Routing::adaptive) packet.path = PathChoice::least_queued;
+    if (routing != Routing::spray && routing != Routing::adaptive && routing != Routing::valiant) packet.path = PathChoice::by_flow;
     return play_collective(*prepared.fabric, *prepared.ways, request, packet);
 }
 

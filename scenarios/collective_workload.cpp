@@ -33,9 +33,11 @@ class CollectiveCheck {
             check_parts();
             check_background();
         }
-        if (!scenario_.cluster.faults.slow_links.empty()) {
-            add("/cluster/faults/slow_links", "are not played with a collective",
-                "name the port among faults.links, as {\"from\": \"node 3 port 2\", \"to\": \"leaf 2\", \"rate\": 0.5}");
+        const std::vector<SlowLink>& slow = scenario_.cluster.faults.slow_links;
+        for (std::size_t i = 0; i < slow.size(); ++i) {
+            if (slow[i].rank < devices_) continue;
+            add(pointer_to("/cluster/faults/slow_links", i) + "/rank", fmt::format("is {}, and the cluster has {} devices", slow[i].rank, devices_),
+                fmt::format("write a rank from 0 to {}", devices_ - 1));
         }
         return std::move(problems_);
     }

@@ -50,6 +50,7 @@ struct BackgroundSpec {
     int from = 0;
     int to = 0;
     std::vector<int> ranks;
+    int traffic_class = 0;
     static constexpr auto fields() {
         using B = BackgroundSpec;
         return std::tuple{
@@ -58,6 +59,7 @@ struct BackgroundSpec {
             field("from", &B::from, non_negative, "Of flow: the sending device."),
             field("to", &B::to, non_negative, "Of flow and incast: the receiving device."),
             field("ranks", &B::ranks, {0.0, 16777216.0}, "Devices that send; absent: all that are not in a group."),
+            field("class", &B::traffic_class, {0.0, 7.0}, "Traffic class: 0 goes first, others get what it leaves; packets also by class_weights."),
         };
     }
 };
@@ -75,6 +77,7 @@ struct CollectiveWorkload {
     std::vector<double> shares;
     GroupSpec group;
     std::vector<BackgroundSpec> background;
+    int traffic_class = 0;
     PacketOptions packet;
     static constexpr auto fields() {
         using W = CollectiveWorkload;
@@ -91,6 +94,7 @@ struct CollectiveWorkload {
             field("shares", &W::shares, non_negative, "Of all-to-all: relative bytes for each receiver, in the order of the group; instead of imbalance."),
             field("group", &W::group, any_value, "Which devices take part; absent: all."),
             field("background", &W::background, any_value, "Traffic that starts at the same time; fluid and packet."),
+            field("class", &W::traffic_class, {0.0, 7.0}, "Traffic class of the collective: 0 goes first."),
             field("packet", &W::packet, any_value, "Packets, queues and congestion control, of fidelity packet."),
         };
     }

@@ -12,24 +12,9 @@ class TrafficPlanner {
   public:
     TrafficPlanner(const Cluster& cluster, const StepProgram& program, const GroupTable& groups)
         : fabric_(cluster.fabric), program_(program), groups_(groups), user_(fabric_.links.size(), nobody) {
-        for (const Link& link : fabric_.links) {
-            nominal_.push_back(link.bandwidth);
-            actual_.push_back(link.bandwidth);
-        }
-        for (std::size_t rank = 0; rank < fabric_.port_left.size(); ++rank) {
-            nominal_[static_cast<std::size_t>(fabric_.nic_tx[rank])] /= fabric_.port_left[rank];
-            nominal_[static_cast<std::size_t>(fabric_.nic_rx[rank])] /= fabric_.port_left[rank];
-        }
-        // Prices know ports and what is inside a domain; what ways between nodes leave of that is found here.
-        if (fabric_.network != nullptr) {
-            const auto first = nominal_.begin() + fabric_.first_network_link;
-            std::fill(first, nominal_.end(), BytesPerSecond::from_si(std::numeric_limits<double>::max()));
-        }
-        for (const SlowLink& slow : cluster.faults.slow_links) {
-            const auto rank = static_cast<std::size_t>(slow.rank);
-            if (rank < fabric_.nic_tx.size()) actual_[static_cast<std::size_t>(fabric_.nic_tx[rank])] *= slow.rate;
-            if (rank < fabric_.nic_rx.size()) actual_[static_cast<std::size_t>(fabric_.nic_rx[rank])] *= slow.rate;
-        }
+        LinkRates rates = link_rates_of(cluster);
+        nominal_ = std::move(rates.nominal);
+        actual_ = std::move(rates.actual);
     }
 
     TrafficPlan plan() {
@@ -52,14 +37,6 @@ class TrafficPlanner {
     RouteMemory memory_;              // what adaptive routing has put where so far in the step
     TrafficPlan plan_;
 
-    static BytesPerSecond rate_on(const std::vector<BytesPerSecond>& bandwidth, const Transfer& transfer) {
-        BytesPerSecond rate = transfer.rate_max;
-        for (const LinkLoad& load : transfer.loads) {
-            rate = std::min(rate, bandwidth[static_cast<std::size_t>(load.link)] / load.bytes_per_byte);
-        }
-        return rate;
-    }
-
     /// Notes the loads of `transfer` as used by `user`; returns the range in the pool.
     PlannedTransfer note_loads(const Transfer& transfer, std::int32_t user) {
         PlannedTransfer planned;
@@ -79,7 +56,7 @@ class TrafficPlanner {
         planned.latency = planned.alone;
         planned.alone += transfer.distance;
         planned.latency = planned.alone;
-        const BytesPerSecond healthy = rate_on(nominal_, transfer);
+        const BytesPerSecond healthy = rate_alone(nominal_, transfer);
         const Seconds unscaled = transfer.size > Bytes{} ? transfer.latency + transfer.size / healthy : Seconds{};
         if (unscaled <= Seconds{}) {  // one member, or nothing to send: the price is all latency
             planned.load_count = 0;
@@ -88,7 +65,7 @@ class TrafficPlanner {
         const double latency_share = transfer.latency / unscaled;
         planned.latency = overhead + idle * latency_share + transfer.distance;
         planned.size = idle * (1.0 - latency_share) * healthy;
-        planned.rate_max = rate_on(actual_, transfer);
+        planned.rate_max = rate_alone(actual_, transfer);
         if (planned.rate_max < healthy) planned.alone = planned.latency + planned.size / planned.rate_max;
     }
 
@@ -189,6 +166,35 @@ class TrafficPlanner {
 };
 
 }  // namespace
+
+LinkRates link_rates_of(const Cluster& cluster) {
+    const Fabric& fabric = cluster.fabric;
+    LinkRates rates;
+    for (const Link& link : fabric.links) rates.nominal.push_back(link.bandwidth);
+    rates.actual = rates.nominal;
+    for (std::size_t rank = 0; rank < fabric.port_left.size(); ++rank) {
+        rates.nominal[static_cast<std::size_t>(fabric.nic_tx[rank])] /= fabric.port_left[rank];
+        rates.nominal[static_cast<std::size_t>(fabric.nic_rx[rank])] /= fabric.port_left[rank];
+    }
+    if (fabric.network != nullptr) {
+        const auto first = rates.nominal.begin() + fabric.first_network_link;
+        std::fill(first, rates.nominal.end(), BytesPerSecond::from_si(std::numeric_limits<double>::max()));
+    }
+    for (const SlowLink& slow : cluster.faults.slow_links) {
+        const auto rank = static_cast<std::size_t>(slow.rank);
+        if (rank < fabric.nic_tx.size()) rates.actual[static_cast<std::size_t>(fabric.nic_tx[rank])] *= slow.rate;
+        if (rank < fabric.nic_rx.size()) rates.actual[static_cast<std::size_t>(fabric.nic_rx[rank])] *= slow.rate;
+    }
+    return rates;
+}
+
+BytesPerSecond rate_alone(const std::vector<BytesPerSecond>& bandwidth, const Transfer& transfer) {
+    BytesPerSecond rate = transfer.rate_max;
+    for (const LinkLoad& load : transfer.loads) {
+        rate = std::min(rate, bandwidth[static_cast<std::size_t>(load.link)] / load.bytes_per_byte);
+    }
+    return rate;
+}
 
 RankId stage_neighbour(const Parallelism& parallelism, RankId rank, int step) {
     RankPlace place = place_of(parallelism, rank);

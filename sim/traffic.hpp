@@ -37,6 +37,16 @@ struct TrafficPlan {
     }
 };
 
+/// Rates of the fabric's links. Prices know ports and what is inside a domain: `nominal` is what they were made with, so
+/// that links between switches are never short there; `actual` has slow ports and the network as it is.
+struct LinkRates {
+    std::vector<BytesPerSecond> nominal, actual;
+};
+LinkRates link_rates_of(const Cluster& cluster);
+
+/// Rate of a transfer that has the links to itself.
+BytesPerSecond rate_alone(const std::vector<BytesPerSecond>& bandwidth, const Transfer& transfer);
+
 /// The rank that holds `rank`'s place in the next (step 1) or previous (step -1) pipeline stage, around the end.
 RankId stage_neighbour(const Parallelism& parallelism, RankId rank, int step);
 

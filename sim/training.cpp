@@ -5,6 +5,7 @@
 #include "sim/block_time.hpp"
 #include "sim/price.hpp"
 #include "sim/price_offload.hpp"
+#include "sim/routed_prices.hpp"
 
 #include <algorithm>
 
@@ -142,7 +143,7 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
     TrainingAnswer answer;
     answer.devices = run.spec.parallelism.devices();
     if (fidelity == Fidelity::estimate) {
-        answer.outcome = estimate(program);
+        answer.outcome = estimate(priced_on_routes(cluster, program));
     } else {
         Result<StepOutcome> played = simulate(cluster, program, options);
         if (!played) return played.problems();

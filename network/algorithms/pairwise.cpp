@@ -1,7 +1,9 @@
 // All-to-all by direct exchange: every rank sends its part to every other, all pairs at once.
 #include "network/algorithms/algorithms.hpp"
 #include "network/exchange.hpp"
+#include "network/exchange_loads.hpp"
 #include "network/link_rates.hpp"
+#include "network/wiring.hpp"
 
 #include <algorithm>
 
@@ -17,8 +19,9 @@ CollectivePrice exchange_simple_inside(const CollectiveCase& c) {
     price.latency = p.exchange_base.si() + p.exchange_simple_start.si() + p.exchange_step.si() * (n - 1.0) +
                     p.exchange_fill.si() * c.bytes / (c.bytes + p.exchange_fill_half.si());
     price.size = c.bytes;
-    price.rate_max = p.exchange_efficiency * c.link_rate * n / (n - 1.0 + p.exchange_local_pass);
-    price.scale_up_load = (n - 1.0) / n;
+    price.scale_up_load = exchange_port_load(c.fabric, c.shape.ranks);
+    price.rate_max = std::min(p.exchange_efficiency * c.link_rate * n / (n - 1.0 + p.exchange_local_pass),
+                              p.exchange_efficiency * c.fabric.scale_up.si() / price.scale_up_load);
     return price;
 }
 
@@ -30,7 +33,10 @@ CollectivePrice exchange_quick_inside(const CollectiveCase& c) {
     price.latency = p.exchange_base.si() + p.exchange_step.si() * (n - 1.0);
     price.size = c.bytes;
     price.rate_max = p.exchange_ll_efficiency * c.link_rate * n;
-    price.scale_up_load = (n - 1.0) / n;
+    price.scale_up_load = exchange_port_load(c.fabric, c.shape.ranks);
+    if (c.fabric.wiring == ScaleUp::torus) {  // flows of many pairs share its links: no more than the other protocol gets
+        price.rate_max = std::min(price.rate_max, p.exchange_efficiency * c.fabric.scale_up.si() / price.scale_up_load);
+    }
     return price;
 }
 
@@ -69,22 +75,6 @@ CollectivePrice exchange_across(const CollectiveCase& c) {
     return price;
 }
 
-/// Every rank to every rank of another domain, `bytes` each.
-void route_pairs(const GroupOnFabric& group, double bytes, std::vector<LinkLoad>& loads) {
-    TrunkLoads trunks;
-    for (const DomainRun& from : group.domains) {
-        for (const DomainRun& to : group.domains) {
-            if (&from == &to) continue;
-            for (std::size_t i = from.begin; i < from.end; ++i) {
-                for (std::size_t j = to.begin; j < to.end; ++j) {
-                    route_bytes(group, group.sorted[i], group.sorted[j], bytes, trunks);
-                }
-            }
-        }
-    }
-    add_trunks(group.fabric, trunks, loads);
-}
-
 }  // namespace
 
 void offer_pairwise(const CollectiveCase& c, OfferList& list) {
@@ -117,7 +107,7 @@ void lay_pairwise(const GroupOnFabric& group, const CollectivePrice& price, std:
         }
     }
     if (!crosses_trunks(group)) return;
-    if (fabric.network != nullptr) return route_pairs(group, overhead / n, loads);
+    if (fabric.network != nullptr) return lay_pairs(group, overhead / n, loads);
     // Each rank's bytes for ranks beyond its own leaf's reach go over its leaf's trunk, and as many come back.
     std::vector<double> in_reach(fabric.devices / fabric.devices_per_node / fabric.nodes_per_leaf + 1);
     const auto reach = [&](RankId rank) { return rank / fabric.devices_per_node / fabric.nodes_per_leaf; };

@@ -13,14 +13,15 @@
 namespace orrery {
 
 /// Which of its flow's ways a packet takes.
-enum class PathChoice : std::uint8_t { by_flow, random_spray, round_robin_spray };
+enum class PathChoice : std::uint8_t { by_flow, random_spray, round_robin_spray, least_queued };
 
 template <>
 struct EnumTable<PathChoice> {
-    static constexpr std::array<EnumName<PathChoice>, 3> names{{
+    static constexpr std::array<EnumName<PathChoice>, 4> names{{
         {PathChoice::by_flow, "by-flow", "one way for all packets of a flow, by hash (ECMP)"},
         {PathChoice::random_spray, "random-spray", "any way, drawn for each packet"},
         {PathChoice::round_robin_spray, "round-robin-spray", "one way after the other, each flow from another one on"},
+        {PathChoice::least_queued, "least-queued", "at every switch the way on with least before it (adaptive routing)"},
     }};
 };
 
@@ -51,6 +52,8 @@ struct PacketOptions {
     double mark_share = 0.2;         // marked just below mark_all
     std::int32_t reorder_buffer = 0; // packets that a receiver keeps ahead of the first missing; 0: as many as come
     Seconds timeout = 100.0_us;      // until a dropped packet is sent again
+    std::vector<double> class_weights; // of traffic classes at every port; empty: the lower class goes first
+    bool answers_take_rate = false;  // acknowledgements use up the links that lead back
     std::uint64_t seed = 1;
     DcqcnParameters dcqcn;
     static constexpr auto fields() {
@@ -71,6 +74,10 @@ struct PacketOptions {
             field("reorder_buffer", &F::reorder_buffer, {0.0, 1.0e9},
                   "Packets that a receiver keeps ahead of the first missing one; what is further ahead is sent again. 0: all."),
             field("timeout", &F::timeout, positive, "Time until a dropped packet is sent again."),
+            field("class_weights", &F::class_weights, {0.001, 1.0e6},
+                  "Parts of a port's rate for each traffic class that has something to send; absent: the lower class goes first."),
+            field("answers_take_rate", &F::answers_take_rate, any_value,
+                  "True: acknowledgements, one a packet and as long as its header, use up the links that lead back."),
         };
     }
 };
@@ -103,8 +110,9 @@ Problems packet_problems(const FlowSet& flows, const PacketOptions& options);
 /// Plays `flows` to their end. Packets of a stream leave through the first link of its route as its window or rate allows,
 /// in turn with the other streams there, wait in the output queue of each further link and arrive when they have wholly
 /// passed the last one (store and forward). Acknowledgements, one a packet, come back over the same way without queueing.
-/// A stream takes one of its `ways` per packet; all of them begin with the same link. Weights and traffic classes are of
-/// the fluid alone. Problems: those of flow_set_problems() and of the options, and flows that did not end, such as those
+/// A stream takes one of its `ways` per packet; all of them begin with the same link. Traffic classes have a queue each at
+/// every output, are paused each on their own, and go strictly first or by weight; weights of flows are of the fluid alone.
+/// Problems: those of flow_set_problems() and of the options, and flows that did not end, such as those
 /// in a cycle of pauses.
 Result<PacketTimes> play_packets(const LinkTable& links, const FlowSet& flows, const PacketOptions& options);
 

@@ -1,6 +1,7 @@
 // What makes options or flows unplayable packet by packet.
 #include "network/packet/packet_player.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -27,6 +28,8 @@ void check_options(const PacketOptions& o, Problems& problems) {
     require(o.reorder_buffer >= 0, "reorder_buffer", "is " + std::to_string(o.reorder_buffer), "give 0 (no limit) or more packets");
     require(o.timeout.si() > 0.0 && std::isfinite(o.timeout.si()), "timeout", "is " + std::to_string(o.timeout.si()) + " s",
             "give a positive time, such as 100 us");
+    require(std::all_of(o.class_weights.begin(), o.class_weights.end(), [](double w) { return w > 0.0 && std::isfinite(w); }),
+            "class_weights", "have one that is not positive", "give a positive number for each class");
 }
 
 }  // namespace
@@ -35,6 +38,13 @@ Problems packet_problems(const FlowSet& flows, const PacketOptions& options) {
     Problems problems;
     check_options(options, problems);
     if (!problems.empty()) return problems;
+    int classes = 1;
+    for (const std::uint8_t c : flows.traffic_class) classes = std::max(classes, c + 1);
+    const auto weights = static_cast<int>(options.class_weights.size());
+    if (weights > 0 && weights < classes) {
+        return {{"/packet/class_weights", "has " + std::to_string(weights) + " weights for " + std::to_string(classes) + " traffic classes",
+                 "give one for each class, or none"}};
+    }
     const double payload = (options.packet - options.header).si();
     constexpr double packets_max = 2147483647.0;
     for (std::size_t s = 0; s < flows.streams() && problems.size() < 10; ++s) {

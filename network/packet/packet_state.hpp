@@ -20,6 +20,7 @@ struct Packet {
     std::int32_t at = 0;          // index into Routes::links of the link that it is on or waits for
     std::int32_t last = 0;        // index of the last link of its way
     PacketId next = no_packet;    // behind it in its queue
+    std::uint16_t way = 0;        // of its stream's ways
     std::uint8_t flags = 0;
 };
 
@@ -45,26 +46,35 @@ struct PacketQueue {
     }
 };
 
-/// A link with the queue before it, and what its far end has buffered of what came over it.
+/// A link with what waits for it.
 struct PacketLink {
     double ps_per_byte = 0.0;
     std::int64_t latency_ps = 0;
     std::int64_t free_ps = 0;        // end of the packet that it sends now
     std::int64_t pull_ps = 0;        // when its receiver may ask for more next
-    std::int64_t paused_at_ps = 0;
-    double waiting = 0.0;            // bytes in its queue
+    std::int64_t answers_ps = 0;     // time for answers that pass it, where they take any
+    double waiting = 0.0;            // bytes in its queues
     double waiting_max = 0.0;
-    double buffered = 0.0;           // at its far end, of its packets
     double carried = 0.0;
+    double served = 0.0;             // of the class that sent last, where classes have weights
     std::int64_t paused_ps = 0;
     PacketQueue first;               // trimmed headers, before all data
+    bool wakes = false;              // an event for free_ps is in the calendar
+};
+
+/// One traffic class of a link: its queue, and what the far end has buffered of what came over it.
+struct PacketLane {
     PacketQueue data;
+    double waiting = 0.0;            // bytes in it
+    double buffered = 0.0;           // at the far end
+    double served = 0.0;             // bytes over weight, where classes have weights
+    std::int64_t paused_at_ps = 0;
     std::int32_t ready_head = -1;    // streams of this host that may send, in turn
     std::int32_t ready_tail = -1;
     bool is_paused = false;
     bool has_asked_to_pause = false; // its far end has, whether or not that is here already
-    bool wakes = false;              // an event for free_ps is in the calendar
     bool own_turn = false;           // where hosts forward: own packets next
+    bool was_idle = true;
 };
 
 /// Both ends of a stream.

@@ -51,12 +51,13 @@ Result<Fabric> build_torus(const FabricSpec& spec, const Node& node, int nodes, 
                        "is true, and no dimension of " + sizes_text(fabric->torus) + " is twice all others",
                        "give dimensions such as [4, 4, 8], or leave it out"};
     }
+    if (spec.twisted) fabric->torus_twist = doubled_dimension(fabric->torus);
     return fabric;
 }
 
 /// Devices are the end points and hand on; each dimension longer than 2 closes to a ring. Twisted: wrap-around links of
 /// the shorter dimensions land half the long dimension further.
-NetworkGraph graph_torus(const FabricSpec& spec, const Node&, const Fabric& built) {
+NetworkGraph graph_torus(const FabricSpec&, const Node&, const Fabric& built) {
     NetworkGraph graph = unwired("chip", built.devices, 1);
     graph.end_points_forward = true;
     // Two links per dimension share a device's scale-up rate.
@@ -67,7 +68,7 @@ NetworkGraph graph_torus(const FabricSpec& spec, const Node&, const Fabric& buil
         strides.push_back(length);
         length *= size;
     }
-    const int longest = spec.twisted ? doubled_dimension(built.torus) : -1;
+    const int longest = built.torus_twist;
     for (int device = 0; device < built.devices; ++device) {
         const int place = device % built.domain;
         const int pod = device - place;

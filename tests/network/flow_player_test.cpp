@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 
 using namespace orrery;
@@ -211,6 +212,32 @@ TEST_CASE("eight threads get the same times as one", "[network][flows]") {
         for (std::thread& thread : threads) thread.join();
         CHECK(std::all_of(finish.begin(), finish.end(), [&](const auto& one) { return one == alone; }));
     }
+}
+
+TEST_CASE("the work for a flow grows no faster than the logarithm of how many there are", "[network][flows]") {
+    // Method: rates found and events a flow, which cost the same on every machine, from a thousand to 27 thousand messages
+    // of mixed sizes between random pairs, at a load that keeps about as many under way.
+    const FatTreeLinks tree(three_tier_tree(64, 400.0_Gbps, 1.0_us));
+    std::vector<double> work;
+    for (const int count_of_flows : {1000, 3000, 9000, 27'000}) {
+        Rng rng = Rng::stream(1, "growth", 0);
+        FlowSet flows;
+        double now = 0.0;
+        std::vector<LinkId> way;
+        for (int i = 0; i < count_of_flows; ++i) {
+            const int from = static_cast<int>(rng.below(64));
+            const int to = static_cast<int>((static_cast<std::uint64_t>(from) + 1 + rng.below(63)) % 64);
+            way.clear();
+            tree.append_way(from, to, tree.d_mod_k(from, to), way);
+            flows.add(from, to, rng.exponential() * 256.0_KiB, way);
+            flows.start.push_back(Seconds::from_si(now));
+            now += rng.exponential() * 256.0 * 1024.0 / (0.3 * 64.0 * 50e9);
+        }
+        const FlowTimes times = play_flows(tree.table(), flows).value();
+        work.push_back(static_cast<double>(times.solved + times.events) / count_of_flows);
+    }
+    CHECK(work.back() / work.front() < std::log(27e3) / std::log(1e3));
+    for (std::size_t i = 1; i < work.size(); ++i) CHECK(work[i] / work[i - 1] < 1.16);
 }
 
 TEST_CASE("the first class goes first and the second has the link when it is gone", "[network][flows]") {

@@ -47,7 +47,7 @@ struct SharedTraffic {
         }
         const LiveFlow flow{static_cast<RouteId>(rng.below(routes.size())), 0.5 + 2.0 * rng.uniform(),
                             static_cast<int>(rng.below(static_cast<std::uint64_t>(classes)))};
-        live[shared.join(flow.route, flow.weight, flow.traffic_class)] = flow;
+        live[shared.join(routes[flow.route], flow.weight, flow.traffic_class)] = flow;
     }
 
     /// Rates by slot as the pure solver gives them, one class after the other with what is left; rooms below a
@@ -102,7 +102,7 @@ TEST_CASE("local solutions are the global one: rates equal the pure solver's aft
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         Rng rng = Rng::stream(seed, "shared links", 0);
         SharedTraffic traffic(rng);
-        SharedLinks shared(traffic.links.bandwidth, traffic.routes, 1);
+        SharedLinks shared(traffic.links.bandwidth, 1);
         std::vector<SharedLinks::Slot> changed;
         bool same = true;
         for (int step = 0; step < 150; ++step) {
@@ -120,7 +120,7 @@ TEST_CASE("a traffic class shares what the classes before it leave", "[network][
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         Rng rng = Rng::stream(seed, "shared classes", 0);
         SharedTraffic traffic(rng);
-        SharedLinks shared(traffic.links.bandwidth, traffic.routes, 3);
+        SharedLinks shared(traffic.links.bandwidth, 3);
         std::vector<SharedLinks::Slot> changed;
         bool same = true;
         for (int step = 0; step < 100; ++step) {
@@ -139,7 +139,7 @@ TEST_CASE("no link carries more than it can, and every flow has a full link on w
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         Rng rng = Rng::stream(seed, "max-min definition", 0);
         SharedTraffic traffic(rng);
-        SharedLinks shared(traffic.links.bandwidth, traffic.routes, 1);
+        SharedLinks shared(traffic.links.bandwidth, 1);
         std::vector<SharedLinks::Slot> changed;
         for (int step = 0; step < 120; ++step) {
             traffic.change(shared, rng, 1);
@@ -179,16 +179,16 @@ TEST_CASE("a change far away solves nothing here", "[network][flows]") {
         links.add(10.0_GBps, 1.0_us);
         routes.add(std::vector<LinkId>{l});
     }
-    SharedLinks shared(links.bandwidth, routes, 1);
+    SharedLinks shared(links.bandwidth, 1);
     std::vector<SharedLinks::Slot> changed;
-    shared.join(0, 1.0, 0);
-    shared.join(0, 1.0, 0);
+    shared.join(routes[0], 1.0, 0);
+    shared.join(routes[0], 1.0, 0);
     shared.settle(changed);
     CHECK(changed.size() == 2);
     CHECK(shared.solved() == 2);
     changed.clear();
-    const SharedLinks::Slot heavy = shared.join(1, 3.0, 0);
-    const SharedLinks::Slot light = shared.join(1, 1.0, 0);
+    const SharedLinks::Slot heavy = shared.join(routes[1], 3.0, 0);
+    const SharedLinks::Slot light = shared.join(routes[1], 1.0, 0);
     shared.settle(changed);
     CHECK(changed == std::vector<SharedLinks::Slot>{heavy, light});
     CHECK(shared.solved() == 4);

@@ -130,7 +130,7 @@ TEST_CASE("mistakes in a collective workload are told with place and remedy", "[
          "is 16, and the cluster has 16 devices"},
         {"workload.background", "[{\"pattern\": \"flow\", \"from\": 3, \"to\": 3, \"size\": 1}]", "/workload/background/0/to", "is the sender itself"},
         {"cluster.fabric.routing", "valiant", "/cluster/fabric/routing", ""},
-        {"cluster.faults", "{\"slow_links\": [{\"rank\": 0, \"rate\": 0.5}]}", "/cluster/faults/slow_links", "are not played with a collective"},
+        {"cluster.faults", "{\"slow_links\": [{\"rank\": 16, \"rate\": 0.5}]}", "/cluster/faults/slow_links/0/rank", "is 16, and the cluster has 16 devices"},
         {"cluster.node", "dgx-h1000", "/cluster/node", ""},
     };
     const CollectiveFolder folder;

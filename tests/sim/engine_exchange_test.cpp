@@ -1,4 +1,5 @@
 // Exchanges played: their price on idle links, beside compute, and on links that they share.
+#include "sim/routed_prices.hpp"
 #include "tests/sim/step_examples.hpp"
 
 using namespace orrery;
@@ -128,6 +129,25 @@ TEST_CASE("a slow port stretches the exchanges that cross it and no others", "[s
         for (const Seconds part : outcome.breakdown) sum += part;
         CHECK(sum / outcome.step == Approx(1.0).epsilon(1e-12));
     }
+}
+
+TEST_CASE("the closed form knows slow ports and routes that meet, as the simulation does", "[sim][exchange][estimate]") {
+    // Method: the simulation of the same step, on a slow port and on hashed routes; a cluster without either is left alone.
+    const StepProgram alone = straight(grid(8, 1, 1, 2), {data_exchange(100.0_ms)}, {meet(Op::exchange, 0, TimePart::data_comm)});
+    Cluster slow = cluster_of(2);
+    CHECK(priced_on_routes(slow, alone).exchanges[0].idle == alone.exchanges[0].idle);
+    slow.faults.slow_links = {{3, 0.5}};
+    CHECK(milliseconds(estimate(priced_on_routes(slow, alone)).step) == Approx(200.0).epsilon(2e-3));
+
+    Cluster hashed = cluster_of(64);
+    FabricSpec spec;
+    spec.topology = "fat-tree";
+    spec.routing = Routing::ecmp;
+    hashed.fabric = build_fabric(spec, hashed.node, 64, 450.0_GBps, nullptr).value();
+    const StepProgram wide = straight(grid(8, 1, 1, 64), {data_exchange(100.0_ms)}, {meet(Op::exchange, 0, TimePart::data_comm)});
+    const Seconds priced = estimate(priced_on_routes(hashed, wide)).step;
+    CHECK(priced > 1.05 * estimate(wide).step);
+    CHECK(priced / played(hashed, wide, Detail::full).step == Approx(1.0).epsilon(0.1));
 }
 
 TEST_CASE("waiting for a slower peer counts towards the exchange", "[sim][exchange]") {
