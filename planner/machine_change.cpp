@@ -47,7 +47,8 @@ void change_latency(Fabric& fabric, double factor) {
     CollectiveParameters parameters = *fabric.parameters;
     for (Seconds* one : {&parameters.base, &parameters.ll_step, &parameters.ll128_start, &parameters.ll128_step,
                          &parameters.simple_start, &parameters.simple_step, &parameters.nvls_latency, &parameters.exchange_base,
-                         &parameters.exchange_step, &parameters.exchange_simple_start, &parameters.message_latency}) {
+                         &parameters.exchange_step, &parameters.exchange_simple_start, &parameters.message_latency,
+                         &parameters.across_start, &parameters.across_hop}) {
         *one *= factor;
     }
     fabric.parameters = std::make_shared<const CollectiveParameters>(std::move(parameters));
