@@ -20,7 +20,7 @@ PlanFigures figures_of(const SearchBase& base, const FoundPlan& plan) {
     figures.devices = base.cluster.devices();
     figures.power = job_power(base.cluster, figures.devices, plan.estimate.busy) * base.run.economics.pue;
     figures.energy = figures.power * figures.step;
-    figures.cost = base.run.economics.device_hour * (figures.devices * (figures.step / 1.0_hours));
+    figures.cost = base.run.economics.device_hour * (figures.devices * (figures.step / 1.0_hours)) + figures.energy * base.energy_paid;
     figures.memory = plan.estimate.memory;
     figures.capacity = base.cluster.device.memory_capacity;
     return figures;
@@ -44,7 +44,7 @@ SearchResult rank_stored(const SearchSpace& space, const SearchOptions& options,
     for (const StoredUnit& unit : stored) {
         if (unit.unit < by_number.size()) by_number[unit.unit] = &unit;
     }
-    Findings all{{}, BestPlans(options.objective, options.top)};
+    Findings all{{}, BestPlans(options.objective, options.top, options.by_group)};
     std::size_t done = 0;
     for (const StoredUnit* unit : by_number) {
         if (unit == nullptr) continue;
@@ -60,7 +60,7 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
     const std::vector<SearchUnit> units = own_units(space, options, result);
     result.units = units.size();
     std::vector<char> done(units.size(), 0);
-    Findings all{{}, BestPlans(options.objective, options.top)};
+    Findings all{{}, BestPlans(options.objective, options.top, options.by_group)};
     if (options.store != nullptr) {
         auto recalled = recall_stored(space, units, options, done);
         if (!recalled) {
@@ -75,10 +75,10 @@ SearchResult search_plans(const SearchSpace& space, const SearchOptions& options
     const std::size_t steps = is_bounded ? 2 * units.size() : units.size();
     auto steps_done = static_cast<std::size_t>(std::count(done.begin(), done.end(), 1));
     tbb::enumerable_thread_specific<Evaluators> evaluators;
-    tbb::enumerable_thread_specific<Findings> sums(Findings{{}, BestPlans(options.objective, options.top)});
+    tbb::enumerable_thread_specific<Findings> sums(Findings{{}, BestPlans(options.objective, options.top, options.by_group)});
     std::mutex lock;   // of the store and the progress
     std::atomic<bool> has_failed{false};
-    BestPlans to_beat(options.objective, options.top);
+    BestPlans to_beat(options.objective, options.top, options.by_group);
     const auto body = [&](std::size_t i, SearchRound round) {
         if (done[i] != 0 || has_failed || (options.stop != nullptr && options.stop->load())) return;
         const UnitFindings found = search_unit(space, units[i], options, round, to_beat, evaluators.local());

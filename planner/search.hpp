@@ -75,6 +75,7 @@ struct SearchOptions {
     int workers = 0;                             // 0: as many as there are processors
     std::uint32_t shard = 0, shards = 1;         // this one of so many equal parts of the space
     const std::atomic<bool>* stop = nullptr;     // ends the search early, keeping what was found
+    bool by_group = false;                       // keeps the fastest plan of every base and global batch too
     bool exhaustive = false;                     // estimates plans too that a bound says cannot be among the best
     bool keeps_plans = false;                    // findings hold every plan, for a store that another process keeps
     PlanStore* store = nullptr;                  // implies exhaustive; keeps every branch as it is done; branches it has are not done again
@@ -96,6 +97,7 @@ struct SearchResult {
     std::vector<FoundPlan> best;                 // best first
     std::vector<ReplayedPlan> replayed;          // of `best`, one each; empty: none was played
     std::vector<FoundPlan> pareto;               // by time
+    std::vector<FoundPlan> fastest;              // by base and global batch, if asked for
     std::optional<FoundPlan> closest;            // of those that do not fit, the one nearest to it
     std::size_t units = 0, units_done = 0;
     Problems problems;                           // of the store

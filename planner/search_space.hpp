@@ -20,6 +20,7 @@ struct SearchBase {
     Cluster cluster;
     TrainingRun run;
     FrameworkProfile sharded_framework;   // of plans with fsdp
+    UsdPerJoule energy_paid;              // beside the devices' hours; none where they are rented
     std::vector<std::pair<std::string, std::string>> settings;  // other keys that were varied to get here: path, value
     std::string sha256;                   // of the scenario with those settings
     AxisValues values;

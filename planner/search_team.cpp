@@ -111,6 +111,7 @@ void put_findings(Packet& bytes, std::size_t unit, const UnitFindings& found) {
     put(bytes, found.found.counts.closest);
     put_list(bytes, found.found.best.ranked());
     put_list(bytes, found.found.best.front());
+    put_list(bytes, found.found.best.fastest());
     put_list(bytes, found.kept.plans);
     put(bytes, found.kept.refused);
     put(bytes, found.kept.examples);
@@ -127,9 +128,8 @@ UnitFindings take_findings(ByteReader& reader, const SearchSpace& space, const S
     found.found.counts.refused = reader.take<decltype(found.found.counts.refused)>();
     found.found.counts.examples = reader.take<decltype(found.found.counts.examples)>();
     found.found.counts.closest = reader.take<std::optional<FoundPlan>>();
-    found.found.best = BestPlans(options.objective, options.top);
-    offer_plans(space, reader.take_list<FoundPlan>(), found.found.best);
-    offer_plans(space, reader.take_list<FoundPlan>(), found.found.best);
+    found.found.best = BestPlans(options.objective, options.top, options.by_group);
+    for (int list = 0; list < 3; ++list) offer_plans(space, reader.take_list<FoundPlan>(), found.found.best);
     found.kept.plans = reader.take_list<FoundPlan>();
     found.kept.refused = reader.take<decltype(found.kept.refused)>();
     found.kept.examples = reader.take<decltype(found.kept.examples)>();
@@ -139,7 +139,9 @@ UnitFindings take_findings(ByteReader& reader, const SearchSpace& space, const S
 /// Rank 0: what is left to do, who waits, what was found.
 class TeamLeader {
   public:
-    TeamLeader(const SearchSpace& space, const SearchOptions& options) : space_(space), options_(options), to_beat_(options.objective, options.top), all_{{}, BestPlans(options.objective, options.top)} {
+    TeamLeader(const SearchSpace& space, const SearchOptions& options)
+        : space_(space), options_(options), to_beat_(options.objective, options.top, options.by_group),
+          all_{{}, BestPlans(options.objective, options.top, options.by_group)} {
         MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
     }
 
@@ -219,6 +221,7 @@ class TeamLeader {
         put(order, round);
         put_list(order, to_beat_.ranked());
         put_list(order, to_beat_.front());
+        put_list(order, to_beat_.fastest());
         const std::size_t chunk = std::max<std::size_t>(left.size() / (16 * static_cast<std::size_t>(ranks_)), 1);
         std::vector<std::size_t> own(left.rbegin(), left.rbegin() + static_cast<std::ptrdiff_t>(chunk));
         left.resize(left.size() - chunk);
@@ -258,9 +261,8 @@ void follow(const SearchSpace& space, const SearchOptions& options) {
         ByteReader reader(bytes);
         if (reader.take<TeamOrder>() == TeamOrder::stop) return;
         const auto round = reader.take<SearchRound>();
-        BestPlans to_beat(options.objective, options.top);
-        offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
-        offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
+        BestPlans to_beat(options.objective, options.top, options.by_group);
+        for (int list = 0; list < 3; ++list) offer_plans(space, reader.take_list<FoundPlan>(), to_beat);
         for (const std::size_t unit : reader.take_list<std::size_t>()) {
             const UnitFindings found = search_unit(space, units[unit], options, round, to_beat, evaluators);
             put_findings(report, unit, found);

@@ -132,7 +132,7 @@ UnitFindings search_unit(const SearchSpace& space, const SearchUnit& unit, const
     const SearchBase& base = space.bases[unit.base];
     UnitFindings findings;
     BestPlans& found = findings.found.best;
-    found = BestPlans(options.objective, options.top);
+    found = BestPlans(options.objective, options.top, options.by_group);
     SearchResult& counts = findings.found.counts;
     AxisWalk walk(base, unit.base, counts);
     if (round != SearchRound::all) walk.only(round == SearchRound::quick);
@@ -178,7 +178,7 @@ UnitFindings search_unit(const SearchSpace& space, const SearchUnit& unit, const
 
 /// A branch that was searched before.
 Findings recall_unit(const SearchSpace& space, const StoredUnit& unit, const SearchOptions& options) {
-    Findings found{{}, BestPlans(options.objective, options.top)};
+    Findings found{{}, BestPlans(options.objective, options.top, options.by_group)};
     found.counts.refused = unit.refused;
     found.counts.examples = unit.examples;
     for (const FoundPlan& plan : unit.plans) tally(space.bases[plan.base], options.limits, plan, found.counts, found.best);
@@ -187,7 +187,7 @@ Findings recall_unit(const SearchSpace& space, const StoredUnit& unit, const Sea
 
 Result<Findings> recall_stored(const SearchSpace& space, const std::vector<SearchUnit>& units, const SearchOptions& options,
                                std::vector<char>& done) {
-    Findings all{{}, BestPlans(options.objective, options.top)};
+    Findings all{{}, BestPlans(options.objective, options.top, options.by_group)};
     const auto stored = options.store->read();
     if (!stored) return stored.problems();
     std::map<std::uint64_t, const StoredUnit*> known;
@@ -211,6 +211,7 @@ void put_together(const Findings& found, std::size_t units_done, SearchResult& r
     result.units_done = units_done;
     result.best = found.best.ranked();
     result.pareto = found.best.front();
+    result.fastest = found.best.fastest();
     result.raw = result.estimated;
     for (std::size_t i = 0; i < refusal_count; ++i) {
         const auto reason = static_cast<Refusal>(i);

@@ -1,6 +1,7 @@
 // Results read back and laid side by side.
 #include "scenarios/compare.hpp"
 
+#include "scenarios/goal_json.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/keys.hpp"
 
@@ -103,7 +104,7 @@ std::vector<ChangedKey> changed_keys(const ComparedRun& before, const ComparedRu
     return changed;
 }
 
-std::string comparison_json(const ComparedRun& before, const ComparedRun& after) {
+std::string comparison_json(const ComparedRun& before, const ComparedRun& after, const std::vector<ChangeEffect>& effects) {
     Json changed = Json::array();
     for (const ChangedKey& one : changed_keys(before, after)) {
         changed.push_back({{"path", one.path}, {"before", one.before}, {"after", one.after}});
@@ -124,7 +125,8 @@ std::string comparison_json(const ComparedRun& before, const ComparedRun& after)
                  {"fits", {{"before", before.fits}, {"after", after.fits}}},
                  {"changed", changed},
                  {"figures", figures},
-                 {"breakdown_change_s", parts}});
+                 {"breakdown_change_s", parts},
+                 {"effects", effects_array(effects)}});
 }
 
 }  // namespace orrery

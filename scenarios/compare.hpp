@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hardware/result.hpp"
+#include "planner/plan_difference.hpp"
 #include "scenarios/quantity.hpp"
 #include "scenarios/result_json.hpp"
 #include "sim/outcome.hpp"
@@ -50,7 +51,8 @@ ComparedRun compared_run(const TrainingReport& report);
 /// Keys whose values differ, in the order of their paths.
 std::vector<ChangedKey> changed_keys(const ComparedRun& before, const ComparedRun& after);
 
-/// {"before", "after", "changed": [..], "figures": {pointer: {before, after, ratio}}, "breakdown_change_s": {..}}.
-std::string comparison_json(const ComparedRun& before, const ComparedRun& after);
+/// {"before", "after", "changed": [..], "figures": {pointer: {before, after, ratio}}, "breakdown_change_s": {..}, "effects":
+/// [{"changes", "moved_s", "step_time_s"}, ..]}.
+std::string comparison_json(const ComparedRun& before, const ComparedRun& after, const std::vector<ChangeEffect>& effects = {});
 
 }  // namespace orrery

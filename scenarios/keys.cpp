@@ -1,6 +1,7 @@
 // Walks fields() from the scenario down and writes each down as data.
 #include "scenarios/keys.hpp"
 
+#include "planner/goal.hpp"
 #include "scenarios/bind.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/scenario.hpp"
@@ -101,6 +102,26 @@ void add_framework_settings(Key& framework) {
     std::erase_if(framework.children, [](const Key& child) { return child.name == "title" || child.name == "compared_with"; });
 }
 
+/// What a search asks for and what it takes for granted; its other keys have a schema of their own.
+Key search_keys() {
+    Key search;
+    search.name = search.path = "search";
+    search.doc = "What `orrery plan` searches; a single run ignores it.";
+    const auto add = [&search](std::string name, std::string doc, const auto& value) {
+        Key block;
+        block.path = "search." + name;
+        block.name = std::move(name);
+        block.doc = std::move(doc);
+        describe_fields(block, value);
+        search.children.push_back(std::move(block));
+    };
+    add("goal", "What a whole training must keep to.", GoalSpec{});
+    add("failures", "How often parts fail, and what failures and checkpoints cost.", Reliability{});
+    add("power_model", "How clocks follow power caps.", PowerModel{});
+    add("scaling", "The law of losses and tokens, and the batches it holds for.", ScalingSpec{});
+    return search;
+}
+
 void collect_paths(const Key& key, std::vector<std::string>& paths) {
     for (const Key& child : key.children) {
         paths.push_back(child.path);
@@ -133,6 +154,7 @@ Key scenario_keys() {
             child.children.push_back(std::move(key));
         }
     }
+    root.children.push_back(search_keys());
     return root;
 }
 

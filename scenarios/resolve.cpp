@@ -3,6 +3,7 @@
 #include "scenarios/scenario.hpp"
 
 #include "network/collective_parameters.hpp"
+#include "scenarios/bought_machine.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/collective_file.hpp"
 #include "scenarios/framework_file.hpp"
@@ -64,6 +65,22 @@ Device resolved_device(const Scenario& scenario, const std::string& name, Proble
     const std::optional<MachineFigures> figures =
         value_or_problems(read_machine_figures(file), "/cluster/calibration", problems);
     return figures ? with_figures(std::move(device), *figures) : device;
+}
+
+/// What an hour of a device costs: the scenario's or the catalogue's rent, or ownership.
+Problems set_prices(const Scenario& scenario, ResolvedScenario& resolved) {
+    Prices& prices = resolved.prices;
+    prices = scenario.economics;
+    if (prices.device_hour.si() == 0.0) prices.device_hour = device_hour_price(resolved.cluster.device.name);
+    BoughtMachine machine{resolved.cluster.nodes, resolved.cluster.devices(), {}, {}};
+    if (prices.tenure == Tenure::owned) {
+        Result<BoughtMachine> bought = bought_machine(scenario, resolved.cluster);
+        if (!bought) return bought.problems();
+        machine = *bought;
+    }
+    resolved.run.economics = {device_hour_of(prices, machine), prices.energy_price, prices.pue};
+    resolved.energy_paid = energy_paid(prices);
+    return {};
 }
 
 }  // namespace
@@ -129,8 +146,7 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     if (!problems.empty()) return problems;
     run.spec = scenario.workload;
     run.spec.framework = framework;
-    run.economics = scenario.economics;
-    if (run.economics.device_hour.si() == 0.0) run.economics.device_hour = device_hour_price(cluster.device.name);
+    if (Problems wrong = set_prices(scenario, resolved); !wrong.empty()) return wrong;
     for (const std::string& name :
          {cluster.device.name, cluster.node.name, scenario.cluster.fabric.link, run.spec.model, run.spec.framework}) {
         if (!name.empty()) add_sources(name, resolved.sources);

@@ -39,6 +39,7 @@ struct TrainingReport {
     Seconds estimated_step;             // closed form of the plan as it is: what changes are compared to
     std::vector<ChangedPlan> changes;   // fastest first; for a plan that does not fit: what would fit
     FabricBill fabric;
+    Usd device_hour;                    // what an hour of a device costs under the scenario's tenure
     std::string expected_error;         // a sentence with its source; empty: not known
 };
 

@@ -5,6 +5,7 @@
 #include "hardware/result.hpp"
 #include "models/training.hpp"
 #include "network/fabric.hpp"
+#include "planner/prices.hpp"
 #include "scenarios/collective_workload.hpp"
 #include "sim/cluster.hpp"
 #include "sim/training.hpp"
@@ -44,7 +45,7 @@ struct Scenario {
     TrainingSpec workload;        // with "kind": "training"
     std::string framework_settings;  // JSON of what workload.framework changes in the profile it names; empty: nothing
     std::optional<CollectiveWorkload> collective;  // with "kind": "collective"; `workload` then means nothing
-    Economics economics;
+    Prices economics;
     Fidelity fidelity = Fidelity::fluid;
     std::uint64_t seed = 1;
     std::string sha256;           // of the scenario after `extends` and `--set`, keys sorted
@@ -81,7 +82,9 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
 /// Everything a scenario names, looked up: what sim needs to run it.
 struct ResolvedScenario {
     Cluster cluster;
-    TrainingRun run;
+    TrainingRun run;                    // with what an hour of a device costs under the scenario's tenure
+    Prices prices;                      // the scenario's, with the catalogue's rent where it gives none
+    UsdPerJoule energy_paid;            // beside the devices' hours; none where they are rented
     std::vector<std::string> sources;   // of every catalogue number used
 };
 Result<ResolvedScenario> resolve(const Scenario& scenario);

@@ -106,6 +106,9 @@ std::string scenario_schema() {
     for (const auto& item : body.items()) schema[item.key()] = item.value();
     schema["properties"]["$schema"] = {{"type", "string"}, {"description", "Path of this schema, for editors."}};
     schema["properties"]["search"] = Json::parse(search_schema());
+    for (const Key& key : find_key(root, "search")->children) {
+        schema["properties"]["search"]["properties"][key.name] = schema_of(key);
+    }
     schema["if"] = {{"required", Json::array({"extends"})}};
     schema["then"] = Json::object();
     Json required = required_schema(root);

@@ -3,6 +3,7 @@
 
 #include "models/plan_problems.hpp"
 #include "scenarios/bind.hpp"
+#include "scenarios/bought_machine.hpp"
 #include "scenarios/keys.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/overlay.hpp"
@@ -10,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 
 namespace orrery {
 namespace {
@@ -90,6 +93,10 @@ SearchKey read_key(const std::string& path, const Json& json, Problems& problems
 
 void check_key(const SearchKey& key, const Key& root, Problems& problems) {
     const std::string place = pointer_to(over_place, key.path);
+    if (key.path.starts_with("search.")) {
+        problems.push_back({place, "is a key of the search itself", "vary keys of the cluster, the workload or the economics"});
+        return;
+    }
     if (key.path == "*") {
         if (!key.automatic) problems.push_back({place, "is not \"auto\"", "write \"auto\""});
         return;
@@ -123,10 +130,30 @@ struct SearchLimitsFields {
     }
 };
 
+void read_goal(const Json& json, SearchBlock& block, Problems& problems) {
+    const auto read = [&](const char* name, auto& out) {
+        if (const auto found = json.find(name); found != json.end()) read_fields(*found, pointer_to("/search", name), out, problems);
+    };
+    if (json.contains("goal")) {
+        const std::size_t before = problems.size();
+        read("goal", block.goal.emplace());
+        if (problems.size() == before && *block.goal == GoalSpec{}) {
+            problems.push_back({"/search/goal", "asks for nothing", "give finish_within, budget, power, carbon, tokens or loss"});
+        }
+        if (block.goal->tokens > 0.0 && block.goal->loss > 0.0) {
+            problems.push_back({"/search/goal/loss", "and tokens both say how long to train", "give one of them"});
+        }
+    }
+    read("failures", block.failures);
+    read("power_model", block.power_model);
+    read("scaling", block.scaling);
+}
+
 SearchBlock read_block(const Json& json, Problems& problems) {
     SearchBlock block;
     if (!expect_object(json, "/search", problems)) return block;
-    refuse_unknown_keys(json, "/search", {"over", "objective", "top", "limits"}, problems);
+    refuse_unknown_keys(json, "/search", {"over", "objective", "top", "limits", "goal", "failures", "power_model", "scaling"},
+                        problems);
     const auto over = json.find("over");
     if (over == json.end() || *over == "auto") {
         block.keys.push_back({"*", true, {}});
@@ -135,6 +162,7 @@ SearchBlock read_block(const Json& json, Problems& problems) {
     }
     if (const auto found = json.find("objective"); found != json.end()) {
         read_value(*found, {"objective", any_value, "/search/objective", {}}, block.objective, problems);
+        block.has_objective = true;
     }
     if (const auto found = json.find("top"); found != json.end()) {
         read_value(*found, {"top", {1.0, 10000.0}, "/search/top", {}}, block.top, problems);
@@ -144,6 +172,7 @@ SearchBlock read_block(const Json& json, Problems& problems) {
         read_fields(*found, "/search/limits", limits, problems);
         block.limits = {limits.power, limits.memory_share};
     }
+    read_goal(json, block, problems);
     const Key root = scenario_keys();
     for (const SearchKey& key : block.keys) check_key(key, root, problems);
     return block;
@@ -209,8 +238,47 @@ AxisValues axis_values(const SearchBlock& block, const Cluster& cluster, const T
     return values;
 }
 
+/// Prices and sizes that goals need of a base.
+Result<GoalBase> judged_base(const Scenario& scenario, const ResolvedScenario& resolved, const SearchBase& base,
+                             const SearchBlock& block) {
+    GoalBase judged;
+    judged.prices = resolved.prices;
+    judged.machine = {base.cluster.nodes, base.cluster.devices(), {}, {}};
+    if (auto bought = bought_machine(scenario, base.cluster)) judged.machine = *bought;
+    const ParameterCount parameters = count_parameters(base.run.architecture);
+    judged.parameters = parameters.total;
+    judged.active = parameters.active;
+    judged.own_batch = static_cast<double>(base.run.spec.global_batch) * base.run.spec.computed_sequence();
+    if (block.goal->carbon > 0.0 && judged.prices.carbon_intensity <= 0.0) {
+        return Problem{"/search/goal/carbon", "cannot be told without the grid's carbon",
+                       "give economics.carbon_intensity in grams of CO2 equivalent per kWh"};
+    }
+    if (block.goal->budget > Usd{} && base.run.economics.device_hour <= Usd{}) {
+        return Problem{"/search/goal/budget", "cannot be kept to: nobody knows what a " + base.cluster.device.name + " costs",
+                       "give economics.usd_per_device_hour"};
+    }
+    return judged;
+}
+
+/// A loss that none of the models comes down to.
+Problems loss_problems(const LoadedSearch& search) {
+    if (!search.block.goal || search.block.goal->loss <= 0.0) return {};
+    const GoalQuestion question = goal_question(search.block);
+    const ScalingLaw law = published_law(search.block.scaling.law);
+    double lowest = 0.0;
+    for (const GoalBase& base : search.judged) {
+        if (tokens_needed(question, base, base.own_batch)) return {};
+        const double own = loss_of(law, base.active, std::numeric_limits<double>::infinity());
+        lowest = lowest == 0.0 ? own : std::min(lowest, own);
+    }
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4f", lowest);
+    return {{"/search/goal/loss", std::string("is below ") + text + ", where the scaling law says that this model ends",
+             "take a higher loss or a larger model"}};
+}
+
 Result<SearchBase> load_base(const std::string& file, const std::vector<Setting>& settings, const SearchBlock& block,
-                             const std::vector<Setting>& own, std::vector<std::string>& sources) {
+                             const std::vector<Setting>& own, LoadedSearch& search) {
     std::vector<Setting> all = settings;
     all.insert(all.end(), own.begin(), own.end());
     auto scenario = read_scenario(file, all, PlanChecks::left_to_search);
@@ -229,11 +297,24 @@ Result<SearchBase> load_base(const std::string& file, const std::vector<Setting>
     for (const Setting& one : own) base.settings.emplace_back(one.path, one.value);
     base.sha256 = scenario->sha256;
     base.values = axis_values(block, base.cluster, base.run);
-    if (sources.empty()) sources = resolved->sources;
+    base.energy_paid = resolved->energy_paid;
+    if (search.sources.empty()) search.sources = resolved->sources;
+    if (block.goal) {
+        auto judged = judged_base(*scenario, *resolved, base, block);
+        if (!judged) return judged.problems();
+        search.judged.push_back(std::move(judged).value());
+    }
     return base;
 }
 
 }  // namespace
+
+GoalQuestion goal_question(const SearchBlock& block) {
+    ORRERY_CHECK(block.goal.has_value());
+    GoalQuestion question{*block.goal, block.objective, block.failures, block.power_model, block.scaling};
+    if (!block.has_objective) question.objective = block.goal->finish_within > Seconds{} ? Objective::cost : Objective::time;
+    return question;
+}
 
 Result<LoadedSearch> load_search(const std::string& file, const std::vector<Setting>& settings) {
     const Result<Overlay> overlay = read_overlay(file, settings);
@@ -252,9 +333,19 @@ Result<LoadedSearch> load_search(const std::string& file, const std::vector<Sett
     const auto grid = base_settings(search.block);
     if (!grid) return grid.problems();
     for (const std::vector<Setting>& own : *grid) {
-        auto base = load_base(file, settings, search.block, own, search.sources);
-        if (!base) return base.problems();
+        auto base = load_base(file, settings, search.block, own, search);
+        if (!base) {
+            Problems placed = base.problems();
+            for (Problem& one : placed) {
+                if (one.place.starts_with("/search")) one.place = place_of(*overlay, one.place);
+            }
+            return placed;
+        }
         search.space.bases.push_back(std::move(base).value());
+    }
+    if (Problems unreachable = loss_problems(search); !unreachable.empty()) {
+        for (Problem& one : unreachable) one.place = place_of(*overlay, one.place);
+        return unreachable;
     }
     const auto raw = raw_plans(search.space);
     if (!raw) return raw.problems();

@@ -1,9 +1,12 @@
 // The `search` block of a scenario: which keys vary over which values, what is best, and what must be kept to.
 #pragma once
 
+#include "planner/goal.hpp"
+#include "planner/plan_difference.hpp"
 #include "planner/search.hpp"
 #include "scenarios/scenario.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +24,15 @@ struct SearchBlock {
     Objective objective = Objective::time;
     int top = 10;
     PlanLimits limits;
+    std::optional<GoalSpec> goal;
+    Reliability failures;
+    PowerModel power_model;
+    ScalingSpec scaling;
+    bool has_objective = false;         // said, not left to its default
 };
+
+/// The block's goal; where no objective is said, the cheapest that keeps a deadline, else the soonest. Requires a goal.
+GoalQuestion goal_question(const SearchBlock& block);
 
 /// A scenario with its search: bases looked up and every axis with its values.
 struct LoadedSearch {
@@ -29,6 +40,7 @@ struct LoadedSearch {
     SearchBlock block;
     SearchSpace space;
     std::uint64_t raw = 0;      // plans of the space
+    std::vector<GoalBase> judged;   // by base; of searches with a goal
     std::vector<std::string> sources;
 };
 
@@ -46,7 +58,14 @@ std::vector<Setting> plan_settings(const SearchBase& base, const FoundPlan& plan
 /// JSON Schema of the block.
 std::string search_schema();
 
+/// What an answer holds beside the plans.
+struct PlanExtras {
+    std::optional<GoalAnswer> goal;
+    std::vector<TenureCost> tenures;       // of the goal's best design
+    std::optional<PlanExplanation> explanation;
+};
+
 /// Result of `orrery plan --json`.
-std::string search_json(const LoadedSearch& search, const SearchResult& result);
+std::string search_json(const LoadedSearch& search, const SearchResult& result, const PlanExtras& extras = {});
 
 }  // namespace orrery

@@ -2,6 +2,7 @@
 #include "scenarios/search_block.hpp"
 
 #include "scenarios/bind.hpp"
+#include "scenarios/goal_json.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/result_json.hpp"
 
@@ -65,7 +66,7 @@ std::vector<Setting> plan_settings(const SearchBase& base, const FoundPlan& plan
     return settings;
 }
 
-std::string search_json(const LoadedSearch& search, const SearchResult& result) {
+std::string search_json(const LoadedSearch& search, const SearchResult& result, const PlanExtras& extras) {
     Json refused = Json::object();
     for (const auto& reason : EnumTable<Refusal>::names) {
         const auto i = static_cast<std::size_t>(reason.value);
@@ -97,6 +98,8 @@ std::string search_json(const LoadedSearch& search, const SearchResult& result) 
                    {"plans", plans},
                    {"pareto", pareto}};
     if (result.best.empty() && result.closest) answer["closest"] = plan_object(search, *result.closest);
+    if (extras.goal) answer["goal"] = goal_object(search, *extras.goal, extras.tenures);
+    if (extras.explanation) answer["explanation"] = explanation_object(search, *extras.explanation);
     answer["provenance"] = {{"scenario_sha256", search.scenario.sha256},
                             {"seed", search.scenario.seed},
                             {"commit", program_commit()},

@@ -1,6 +1,7 @@
 // Comparisons and grids as values.
 #include "scenarios/compare.hpp"
 #include "scenarios/json.hpp"
+#include "scenarios/setting_effects.hpp"
 #include "scenarios/sweep.hpp"
 #include "tests/program.hpp"
 
@@ -35,6 +36,26 @@ TEST_CASE("a comparison's changes of parts add up to the change of the step", "[
     for (const auto& [part, change] : json->at("breakdown_change_s").items()) sum += change.get<double>();
     CHECK(sum == Approx(72.0 - 45.0));
     CHECK(json->at("figures").at("step_time_s").at("ratio").get<double>() == Approx(1.6));
+}
+
+TEST_CASE("the effects of changed keys add up to the difference of two scenarios", "[ui][compare]") {
+    // Method: both steps by the closed form on their own; degrees that only go together make one effect, prices none.
+    const std::string file = std::string(orrery::testing::source_directory) + "/scenarios/gpt3-175b-64-a100.json";
+    const GivenScenario before{file, {}};
+    const GivenScenario after{file, {{"workload.recompute", "none"}, {"workload.parallelism.tensor", "4"}, {"workload.parallelism.pipeline", "16"},
+                                     {"economics.usd_per_device_hour", "9"}}};
+    const auto effects = setting_effects(before, after);
+    REQUIRE(effects.ok());
+    REQUIRE(effects->size() >= 2);
+    Seconds sum;
+    for (const ChangeEffect& effect : *effects) sum += effect.total();
+    const auto step = [](const GivenScenario& given) {
+        const auto resolved = resolve(read_scenario(given.file, given.settings).value());
+        return run_training(resolved->cluster, resolved->run, Fidelity::estimate, {})->outcome.step;
+    };
+    CHECK(sum.si() == Approx((step(after) - step(before)).si()).margin(1e-9));
+    CHECK(effects->back().step.si() == Approx(step(after).si()));
+    CHECK(setting_effects(before, before)->empty());
 }
 
 TEST_CASE("a JSON file that is no result is taken for a scenario", "[ui][compare]") {

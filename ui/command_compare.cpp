@@ -4,6 +4,8 @@
 #include "scenarios/compare.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/quantity.hpp"
+#include "scenarios/setting_effects.hpp"
+#include "ui/goal_text.hpp"
 #include "ui/report_text.hpp"
 #include "ui/training_report.hpp"
 
@@ -105,8 +107,8 @@ std::string side_text(const std::string& name, const ScenarioInput& input) {
     return name == input.file ? text : text + ")";
 }
 
-std::string comparison_text(const ComparedRun& before, const ComparedRun& after, const CompareOptions& options,
-                            const Style& style) {
+std::string comparison_text(const ComparedRun& before, const ComparedRun& after, const std::vector<ChangeEffect>& effects,
+                            const CompareOptions& options, const Style& style) {
     ScenarioInput first;
     first.file = options.before;
     std::string text = fmt::format("before: {}\nafter:  {}\n\n", side_text(before.name, first),
@@ -114,7 +116,20 @@ std::string comparison_text(const ComparedRun& before, const ComparedRun& after,
     text += figures_text(before, after);
     text += "\n" + painted(style, Tone::bold, "What differs in the scenarios") + "\n" + changed_text(before, after);
     text += "\n" + painted(style, Tone::bold, "Where the time of a step went") + "\n" + why_text(before, after, style);
-    return text;
+    if (effects.size() < 2) return text;   // one change moved all of it
+    return text + "\n" + painted(style, Tone::bold, "Which change moved what, one after the other by the closed form") + "\n" + effects_text(effects);
+}
+
+/// Of two scenarios; results do not carry what it takes.
+std::vector<ChangeEffect> effects_between(const CompareOptions& options) {
+    const auto settings = settings_of(options.after);
+    for (const std::string& file : {options.before, options.after.file}) {
+        const auto result = read_result(file);
+        if (!result || result->has_value()) return {};
+    }
+    if (!settings) return {};
+    auto effects = setting_effects({options.before, {}}, {options.after.file, *settings});
+    return effects ? std::move(effects).value() : std::vector<ChangeEffect>{};
 }
 
 }  // namespace
@@ -132,12 +147,13 @@ ExitStatus command_compare(const CompareOptions& options) {
         if (!after) print_problems(after.problems());
         return ExitStatus::wrong_input;
     }
+    const std::vector<ChangeEffect> effects = effects_between(options);
     if (!options.json.empty()) {
-        const auto written = write_file(options.json, comparison_json(*before, *after));
+        const auto written = write_file(options.json, comparison_json(*before, *after, effects));
         if (!written) return print_problems(written.problems());
         if (options.json == "-") return ExitStatus::done;
     }
-    return print_answer(comparison_text(*before, *after, options, style_of_stdout()));
+    return print_answer(comparison_text(*before, *after, effects, options, style_of_stdout()));
 }
 
 }  // namespace orrery

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cctype>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -57,6 +58,7 @@ Problems set_options(const PlanOptions& options, SearchBlock& block) {
     for (const auto& one : EnumTable<Objective>::names) {
         if (one.name == options.objective) {
             block.objective = one.value;
+            block.has_objective = true;
             return {};
         }
         names += (names.empty() ? "" : ", ") + std::string(one.name);
@@ -85,6 +87,7 @@ SearchOptions options_of(const PlanOptions& options, const LoadedSearch& search)
     result.objective = search.block.objective;
     result.top = static_cast<std::size_t>(search.block.top);
     result.limits = search.block.limits;
+    result.by_group = search.block.goal.has_value();
     result.workers = options.workers;
     return result;
 }
@@ -197,11 +200,57 @@ ExitStatus follow_team(const PlanOptions& options) {
 /// Processes for the best plans, made before the search starts its threads; none where nothing is to be played.
 std::optional<ReplayCrew> crew_of(const PlanOptions& options, const LoadedSearch& search) {
     const bool plays = !options.no_simulation && options.shard.empty() && search.scenario.fidelity == Fidelity::fluid &&
-                       search.block.objective != Objective::pareto;
+                       search.block.objective != Objective::pareto && !search.block.goal;
     if (!plays) return std::nullopt;
     const int processors = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
     const int workers = std::min(options.workers > 0 ? options.workers : processors, search.block.top);
     return std::optional<ReplayCrew>(std::in_place, search.space, workers, search.scenario.seed);
+}
+
+/// Judges the fastest plans as whole trainings; the answer's plans are then the goal's, best first.
+void answer_goals(const LoadedSearch& search, SearchResult& result, PlanExtras& extras) {
+    if (!search.block.goal || result.fastest.empty()) return;
+    const GoalQuestion question = goal_question(search.block);
+    extras.goal = answer_goal(question, search.space, search.judged, result.fastest);
+    result.best.clear();
+    for (const GoalDesign& design : extras.goal->designs) {
+        if (result.best.size() < static_cast<std::size_t>(search.block.top)) result.best.push_back(design.plan);
+    }
+    if (extras.goal->designs.empty()) return;
+    const GoalDesign& first = extras.goal->designs.front();
+    extras.tenures = tenure_costs(question, search.space.bases[first.plan.base], search.judged[first.plan.base], first);
+}
+
+/// The plan that --explain names: "3", or "index=123456".
+Result<FoundPlan> named_plan(const std::string& name, const LoadedSearch& search, const SearchResult& result) {
+    const std::string option = "--explain " + name;
+    const bool by_index = name.starts_with("index=");
+    std::uint64_t number = 0;
+    std::istringstream in(by_index ? name.substr(6) : name);
+    if (!std::isdigit(static_cast<unsigned char>(in.peek())) || !(in >> number) || !in.eof()) {
+        return Problem{option, "names no plan", "write its rank in the answer, such as 1, or index=N as in the answer's JSON"};
+    }
+    if (by_index) {
+        auto plan = plan_at(search.space, number);
+        if (plan) return plan;
+        const Problem& first = plan.problems().front();
+        return Problem{option, "is no plan that can be run: " + first.place + " " + first.problem, first.remedy};
+    }
+    const std::vector<FoundPlan>& plans = search.block.objective == Objective::pareto && !search.block.goal ? result.pareto : result.best;
+    if (number >= 1 && number <= plans.size()) return plans[number - 1];
+    return Problem{option, "is not among the " + std::to_string(plans.size()) + " plans of the answer",
+                   plans.empty() ? "widen the search" : "write a rank from 1 to " + std::to_string(plans.size()) + ", or a larger --top"};
+}
+
+Problems explain_named(const PlanOptions& options, const LoadedSearch& search, const SearchResult& result, PlanExtras& extras) {
+    if (options.explain.empty()) return {};
+    const auto plan = named_plan(options.explain, search, result);
+    if (!plan) return plan.problems();
+    const bool by_front = search.block.objective == Objective::pareto && !search.block.goal;
+    auto explanation = explain_plan(search.space, by_front ? result.pareto : result.best, *plan);
+    if (!explanation) return explanation.problems();
+    extras.explanation = std::move(explanation).value();
+    return {};
 }
 
 }  // namespace
@@ -236,13 +285,17 @@ ExitStatus command_plan(const PlanOptions& given) {
         rank_replayed(search->space, search->block.objective, result->best, result->replayed);
     }
     if (!result->complete()) print_note("not all of the space was looked at; what follows is the best of what was");
-    const ExitStatus status = result->best.empty() ? ExitStatus::no : ExitStatus::done;
+    PlanExtras extras;
+    answer_goals(*search, result.value(), extras);
+    if (const Problems wrong = explain_named(options, *search, *result, extras); !wrong.empty()) return print_problems(wrong);
+    const bool is_answered = !result->best.empty() && (!extras.goal || extras.goal->feasible > 0);
+    const ExitStatus status = is_answered ? ExitStatus::done : ExitStatus::no;
     if (!options.json.empty()) {
-        const auto written = write_file(options.json, search_json(*search, *result));
+        const auto written = write_file(options.json, search_json(*search, *result, extras));
         if (!written) return print_problems(written.problems());
         if (options.json == "-") return status;
     }
-    return print_answer(plan_text(*search, *result, options.input.file, style_of_stdout()), status);
+    return print_answer(plan_text(*search, *result, extras, options.input.file, style_of_stdout()), status);
 }
 
 }  // namespace orrery

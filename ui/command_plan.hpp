@@ -20,9 +20,10 @@ struct PlanOptions {
     bool resume = false;
     std::string shard;               // "i/N", i from 1
     std::vector<std::string> from;   // stores to rank instead of searching: one, or the shards of a search
+    std::string explain;             // a plan: its rank in the answer, or "index=N"
 };
 
-/// Status no: no plan keeps to memory and limits.
+/// Status no: no plan keeps to memory and limits, or no design to the goal's limits.
 ExitStatus command_plan(const PlanOptions& options);
 
 }  // namespace orrery

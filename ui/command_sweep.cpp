@@ -1,6 +1,7 @@
 // Every point of the grid answered on its own; a point that is refused does not stop the others.
 #include "ui/command_sweep.hpp"
 
+#include "scenarios/bought_machine.hpp"
 #include "scenarios/output_file.hpp"
 #include "scenarios/quantity.hpp"
 #include "scenarios/sweep.hpp"
@@ -41,6 +42,7 @@ SweepRow answer_point(const SweepOptions& options, const std::vector<Setting>& s
     simulate_options.seed = loaded->scenario.seed;
     auto answer = run_training(loaded->resolved.cluster, loaded->resolved.run, loaded->scenario.fidelity, simulate_options);
     if (!answer) return refuse(answer.problems());
+    pay_energy(loaded->resolved.energy_paid, answer.value());
     row.answer = std::move(answer).value();
     return row;
 }

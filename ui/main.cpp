@@ -107,6 +107,7 @@ Action declare_plan(CLI::App& app) {
     app.add_flag("--resume", options->resume, "Go on with what --store holds");
     app.add_option("--shard", options->shard, "Search one of so many equal parts, as 1/8")->type_name("PART/PARTS");
     app.add_option("--from,--merge", options->from, "Rank the plans of these stores, searching nothing")->type_name("FILE..");
+    app.add_option("--explain", options->explain, "Why this plan: its rank in the answer, or index=N of its JSON")->type_name("PLAN");
     declare_json(app, options->json);
     return [options] { return command_plan(*options); };
 }

@@ -2,51 +2,16 @@
 #include "ui/plan_text.hpp"
 
 #include "scenarios/quantity.hpp"
+#include "ui/goal_text.hpp"
+#include "ui/plan_table.hpp"
 #include "ui/report_text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 namespace orrery {
 namespace {
-
-using PlanCells = std::vector<std::string>;
-
-std::string last_part(const std::string& path) {
-    const std::size_t dot = path.rfind('.');
-    return dot == std::string::npos ? path : path.substr(dot + 1);
-}
-
-/// What each plan sets, by path, in the order of the paths.
-std::vector<std::map<std::string, std::string>> sets_of(const LoadedSearch& search, const std::vector<FoundPlan>& plans) {
-    std::vector<std::map<std::string, std::string>> sets;
-    for (const FoundPlan& plan : plans) {
-        std::map<std::string, std::string> set;
-        for (const Setting& one : plan_settings(search.space.bases[plan.base], plan)) set[one.path] = one.value;
-        sets.push_back(std::move(set));
-    }
-    return sets;
-}
-
-/// Paths whose value is not the same in all plans; the others as "key value" in `shared`.
-std::vector<std::string> differing_paths(const std::vector<std::map<std::string, std::string>>& sets, std::string& shared) {
-    std::map<std::string, std::vector<std::string>> values;
-    for (const auto& set : sets) {
-        for (const auto& [path, value] : set) values[path].push_back(value);
-    }
-    std::vector<std::string> paths;
-    for (const auto& [path, list] : values) {
-        const bool is_shared = list.size() == sets.size() && std::all_of(list.begin(), list.end(), [&](const std::string& one) { return one == list.front(); });
-        if (!is_shared) {
-            paths.push_back(path);
-        } else {
-            shared += (shared.empty() ? "" : ", ") + last_part(path) + " " + list.front();
-        }
-    }
-    return paths;
-}
 
 PlanCells plan_cells(const SearchBase& base, const FoundPlan& plan) {
     const PlanFigures figures = figures_of(base, plan);
@@ -54,21 +19,6 @@ PlanCells plan_cells(const SearchBase& base, const FoundPlan& plan) {
     return {format_seconds(figures.step), format_count(tokens / figures.step.si()),
             format_usd(figures.cost * (1e6 / tokens)), format_ratio(figures.memory / figures.capacity),
             format_watts(figures.power)};
-}
-
-std::string table_of(const std::vector<PlanCells>& rows, const Style& style) {
-    std::vector<std::size_t> widths(rows.front().size(), 0);
-    for (const PlanCells& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
-    }
-    std::string text;
-    for (std::size_t line = 0; line < rows.size(); ++line) {
-        std::string row = " ";
-        for (std::size_t i = 0; i < rows[line].size(); ++i) row += " " + padded(rows[line][i], widths[i], true) + " ";
-        while (row.back() == ' ') row.pop_back();
-        text += painted(style, line == 0 ? Tone::bold : Tone::plain, row) + "\n";
-    }
-    return text;
 }
 
 std::string plans_table(const LoadedSearch& search, const std::vector<FoundPlan>& plans,
@@ -168,18 +118,22 @@ std::string closest_text(const LoadedSearch& search, const FoundPlan& plan) {
 
 }  // namespace
 
-std::string plan_text(const LoadedSearch& search, const SearchResult& result, const std::string& file, const Style& style) {
+std::string plan_text(const LoadedSearch& search, const SearchResult& result, const PlanExtras& extras, const std::string& file,
+                      const Style& style) {
     std::string text = painted(style, Tone::bold, search.scenario.name.empty() ? file : search.scenario.name) + "\n\n";
     text += fmt::format("  {} plans, {} estimated, {} fit; best by {}{}\n\n", format_count(static_cast<double>(result.raw)),
                         format_count(static_cast<double>(result.estimated)), format_count(static_cast<double>(result.feasible)),
-                        name_of(search.block.objective), result.complete() ? "" : "; stopped early, not all were looked at");
-    const bool by_front = search.block.objective == Objective::pareto;
+                        name_of(extras.goal ? extras.goal->objective : search.block.objective), result.complete() ? "" : "; stopped early, not all were looked at");
+    const bool by_front = search.block.objective == Objective::pareto && !extras.goal;
     const std::vector<FoundPlan>& plans = by_front ? result.pareto : result.best;
     if (plans.empty()) {
         text += result.closest ? closest_text(search, *result.closest) : "No plan goes: every one is refused before its memory is known.\n";
+    } else if (extras.goal) {
+        text += goal_text(search, *extras.goal, extras.tenures, style);
     } else {
         text += plans_table(search, plans, by_front ? std::vector<ReplayedPlan>{} : result.replayed, style);
     }
+    if (extras.explanation) text += "\n" + explanation_text(search, *extras.explanation, style);
     text += "\n" + refusals_text(result, style);
     if (!plans.empty()) text += "\n" + painted(style, Tone::bold, "Run the best") + "\n  " + run_line(search, plans.front(), file) + "\n";
     return text;

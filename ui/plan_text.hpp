@@ -8,7 +8,8 @@
 
 namespace orrery {
 
-/// Plans best first, what was refused and why, and the command that runs the best one. `file` is the scenario's.
-std::string plan_text(const LoadedSearch& search, const SearchResult& result, const std::string& file, const Style& style);
+/// Plans best first, or the goal's answer; an explanation if there is one; what was refused and why, and the command that runs the best one. `file` is the scenario's.
+std::string plan_text(const LoadedSearch& search, const SearchResult& result, const PlanExtras& extras, const std::string& file,
+                      const Style& style);
 
 }  // namespace orrery

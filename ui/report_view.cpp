@@ -118,7 +118,7 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
         memory_figure(answer),
         {"Cost", format_usd(answer.cost_per_step) + " per step",
          fmt::format("{} per million {}, at {} per device and hour", format_usd(answer.cost_per_million_tokens), unit,
-                     format_usd(report.scenario.economics.device_hour))},
+                     format_usd(report.device_hour))},
         {"Power", format_watts(answer.power_average) + " average",
          fmt::format("{} per step at PUE {}", format_joules(answer.energy_per_step), report.scenario.economics.pue)},
         network_figure(report.fabric),

@@ -1,6 +1,7 @@
 // One training run, its neighbours and its provenance as one value.
 #include "ui/training_report.hpp"
 
+#include "scenarios/bought_machine.hpp"
 #include "scenarios/quantity.hpp"
 #include "ui/advice.hpp"
 
@@ -15,6 +16,7 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
     seeded.seed = scenario.seed;
     auto answer = run_training(loaded.resolved.cluster, loaded.resolved.run, scenario.fidelity, seeded);
     if (!answer) return answer.problems();
+    pay_energy(loaded.resolved.energy_paid, answer.value());
     TrainingReport report{.scenario = scenario,
                           .cluster = loaded.resolved.cluster,
                           .answer = std::move(answer).value(),
@@ -26,6 +28,7 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
                           .estimated_step = {},
                           .changes = {},
                           .fabric = {},
+                          .device_hour = loaded.resolved.run.economics.device_hour,
                           .expected_error = {}};
     const ExpectedError& expected = report.answer.expected;
     const Seconds step = report.answer.outcome.step;
@@ -34,7 +37,7 @@ Result<TrainingReport> make_training_report(const LoadedScenario& loaded, const 
                                         expected.basis);
     // As it was run: with the framework and the prices that the scenario left to the catalogue.
     report.scenario.workload = loaded.resolved.run.spec;
-    report.scenario.economics = loaded.resolved.run.economics;
+    report.scenario.economics = loaded.resolved.prices;
     auto bill = fabric_bill(scenario, loaded.resolved.cluster);
     if (!bill) return bill.problems();
     report.fabric = std::move(bill).value();

@@ -280,7 +280,8 @@ TEST_CASE("settings of paths that do not exist name one that does", "[scenarios]
     CHECK(folder.problems(small_scenario, {{"economics.taxes_and_insurance", "2"}}) ==
           Lines{"--set economics.taxes_and_insurance: is not a key of scenarios; use one of: "
                 "economics.usd_per_device_hour, "
-                "economics.usd_per_kwh, economics.pue"});
+                "economics.usd_per_kwh, economics.pue, economics.tenure, economics.cloud, economics.own, "
+                "economics.carbon_intensity, economics.source"});
     CHECK(folder.problems(small_scenario, {{"", "2"}}).front().starts_with("--set : is not a key of scenarios"));
     CHECK(folder.problems(small_scenario, {{"cluster.", "2"}}).front().starts_with("--set cluster.: is not a key"));
     CHECK(folder.problems(small_scenario, {{"extends", "x.json"}}) ==
