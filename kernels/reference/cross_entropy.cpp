@@ -68,7 +68,7 @@ PreparedKernel prepare_cross_entropy(const KernelCase& c, int copies, Rng& rng) 
         for (Index r = 0; r < rows; ++r) {
             want += loss_of_row(r, std::vector<double>((*before)[0] + r * vocabulary, (*before)[0] + (r + 1) * vocabulary));
         }
-        const double loss_error = want > 0.0 ? std::abs(got / want - 1.0) : std::abs(got);   // one class: no loss
+        const double loss_error = std::abs(got - want) / std::max(want, 1e-6);   // one class: no loss but rounding
         return std::max(loss_error, row_gradient_error(x->values(), before->values(), rows, vocabulary, loss_of_row));
     };
     return kernel;
