@@ -53,6 +53,7 @@ struct PrefillParameters {
     double overlap_norm = 4.0;
     double query_rows = 128.0;         // rows of a tile of the score matrix, and its columns
     double window_penalty = 0.0;       // extra share of the arithmetic under a window of 128 keys; falls as 1 / window
+    double backward_work = 0.0;        // time of the backward kernel over the forward; 0: not measured
     bool operator==(const PrefillParameters&) const = default;
     static constexpr auto fields() {
         using P = PrefillParameters;
@@ -65,6 +66,7 @@ struct PrefillParameters {
             field("overlap_norm", &P::overlap_norm, {1.0, 64.0}, "Norm that joins compute and memory time."),
             field("query_rows", &P::query_rows, {1.0, 1024.0}, "Rows and columns of a tile of the score matrix."),
             field("window_penalty", &P::window_penalty, non_negative, "Extra share of arithmetic under a window of 128."),
+            field("backward_work", &P::backward_work, non_negative, "Backward over forward time; 0: not measured."),
         };
     }
 };
@@ -99,16 +101,18 @@ struct DecodeParameters {
     }
 };
 
-/// Bytes in order: launch + bytes / (bandwidth * efficiency).
+/// Bytes in order: launch + bytes / (bandwidth * efficiency), or arithmetic where that takes longer.
 struct StreamingParameters {
     Seconds launch = Seconds::from_si(1.5e-6);
     double memory_efficiency = 0.8;
+    double vector_efficiency = 1.0;    // of the vector peak
     bool operator==(const StreamingParameters&) const = default;
     static constexpr auto fields() {
         using P = StreamingParameters;
         return std::tuple{
             field("launch", &P::launch, non_negative, "Start of a kernel inside a stream of kernels."),
             field("memory_efficiency", &P::memory_efficiency, fraction, "Share of the memory bandwidth."),
+            field("vector_efficiency", &P::vector_efficiency, fraction, "Share of the vector peak."),
         };
     }
 };
@@ -254,6 +258,9 @@ struct Calibration {
     std::vector<PrefillCalibration> prefill;  // the first entry of a type is the one used
     std::vector<DecodeCalibration> decode;
     std::optional<StreamingParameters> streaming;
+    ResidualField streaming_residuals;
+    std::optional<StreamingParameters> gather;   // absent: as streaming
+    std::vector<GemmCalibration> convolution;    // the first entry of a type is the one used; absent: as products
     /// Time of a matrix multiply inside a long training over its time alone (sustained clocks, cold caches); fitted on
     /// published training runs of this device, one per number format; absent: never compared with a training.
     PerDataType<std::optional<double>> training_slowdown;

@@ -63,6 +63,14 @@ const PrefillCalibration* prefill_table(const Calibration& calibration, DataType
     return calibration.prefill.empty() ? nullptr : &calibration.prefill.front();
 }
 
+// The table of convolutions of this type, else that of products.
+const GemmCalibration* convolution_table(const Calibration& calibration, DataType type) {
+    for (const GemmCalibration& table : calibration.convolution) {
+        if (table.type == type) return &table;
+    }
+    return gemm_table(calibration, type);
+}
+
 double launch_of(Seconds launch, const SoftwareFactors& software) {
     return software.graph_launch ? 0.0 : launch.si();
 }
@@ -107,7 +115,10 @@ struct SecondsOf {
         const PrefillParameters& parameters = table == nullptr ? operator_defaults(device).prefill : table->parameters;
         const Machine machine = machine_of(device, table == nullptr ? work.type : table->type);
         double kernel = prefill_seconds(machine, parameters, work);
-        if (work.backward) kernel = attention_backward_work * kernel + attention_backward_seconds;
+        if (work.backward) {
+            const bool measured = table != nullptr && parameters.backward_work > 0.0;
+            kernel = measured ? parameters.backward_work * kernel : attention_backward_work * kernel + attention_backward_seconds;
+        }
         const double seconds = launch_of(parameters.launch, software) + kernel * software.attention_slowdown;
         if (table == nullptr) return seconds;
         return seconds * std::exp(residual_at(table->residuals, prefill_features(shape_of(work), machine.cores)));
@@ -136,18 +147,23 @@ struct SecondsOf {
     }
 
     double operator()(const Streaming& work) const {
-        return streaming_seconds(vector_machine(), streaming_parameters(), work);
+        const Machine machine = vector_machine();
+        const double seconds = streaming_seconds(machine, streaming_parameters(), work);
+        const ResidualField& residuals = device.calibration->streaming_residuals;
+        if (residuals.points.empty() || software.streaming_efficiency > 0.0) return seconds;
+        return seconds * std::exp(residual_at(residuals, streaming_features(shape_of(work), machine.cores)));
     }
 
     double operator()(const Gather& work) const {
-        return gather_seconds(vector_machine(), streaming_parameters(), work);
+        const auto& gather = device.calibration->gather;
+        return gather_seconds(vector_machine(), gather ? *gather : streaming_parameters(), work);
     }
 
-    // The parameters are those of products; their residuals belong to dense operands and are left aside.
+    // Without a table of their own the parameters are those of products, whose residuals belong to dense operands and are left aside.
     double operator()(const Convolution& work) const {
         const Machine machine = machine_of(device, work.type);
         if (machine.peak <= 0.0) return std::numeric_limits<double>::infinity();
-        const GemmCalibration* table = gemm_table(*device.calibration, work.type);
+        const GemmCalibration* table = convolution_table(*device.calibration, work.type);
         const GemmParameters parameters = table != nullptr ? table->parameters : scaled_gemm(device, work.type);
         return launch_of(parameters.launch, software) +
                convolution_seconds(machine, vector_machine(), parameters, work) * software.matrix_slowdown;

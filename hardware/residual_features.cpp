@@ -49,6 +49,13 @@ Shape shape_of(const Attention& work) {
             held(work.value_head_size * 4 + (work.kv_type != work.type ? 2 : 0) + (work.causal ? 1 : 0))};
 }
 
+Shape shape_of(const Streaming& work) {
+    const double bytes = work.bytes.si();
+    const double intensity = bytes > 0.0 ? 1000.0 * work.flop.si() / bytes : 0.0;
+    return {held(static_cast<std::int64_t>(std::min(bytes / 1024.0, 1e15))), held(work.kernels),
+            held(std::llround(std::min(intensity, 1e9)))};
+}
+
 Features product_features(const Shape& shape, double cores_of_device) {
     const auto cores = static_cast<float>(cores_of_device);
     const auto m = static_cast<float>(shape[0]);
@@ -102,6 +109,11 @@ Features prefill_features(const Shape& shape, double cores_of_device) {
             tile_fill(head, 64.0F),
             octaves(lanes),
             alignment(shape[5], 6)};
+}
+
+// The arithmetic of a byte tells kernels apart: what they read, write and compute.
+Features streaming_features(const Shape& shape, double) {
+    return {octaves(shape[0]), octaves(shape[1]), octaves(shape[2])};
 }
 
 Features decode_features(const Shape& shape, double cores_of_device) {

@@ -17,6 +17,8 @@ using Features = std::array<float, residual_features>;
 Shape shape_of(const MatrixMultiply& work);
 Shape shape_of(const GroupedMatrixMultiply& work);
 Shape shape_of(const Attention& work);
+/// KiB, kernels, thousandths of a flop per byte.
+Shape shape_of(const Streaming& work);
 
 /// What two shapes are compared by, on a device of `cores`: octaves of the sizes, powers of two that divide them, how
 /// full the last wave of usual tiles is, how full the last tile is.
@@ -25,6 +27,7 @@ Features product_features(const Shape& shape, double cores);
 Features grouped_features(const Shape& shape, double cores);
 Features prefill_features(const Shape& shape, double cores);
 Features decode_features(const Shape& shape, double cores);
+Features streaming_features(const Shape& shape, double cores);
 
 /// Fills `field.table`, which residual_at reads, from the points and lengths.
 void prepare_residuals(ResidualField& field, FeaturesOf features);

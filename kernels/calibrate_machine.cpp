@@ -1,174 +1,158 @@
-// Measures the suite's shapes one by one and fits the operator model to them.
+// Fits class by class: least squares for layer A, a field for layer B, five folds for the errors.
 #include "kernels/calibrate_machine.hpp"
 
-#include "kernels/fit_operators.hpp"
-#include "kernels/least_squares.hpp"
+#include "hardware/work_kinds/machine.hpp"
+#include "kernels/fit_residuals.hpp"
+#include "kernels/machine_classes.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
+#include <memory>
+#include <numeric>
 
 namespace orrery {
 namespace {
 
-constexpr double product_flop_max = 6e9;         // of one shape: below 0.1 s on a slow core
-constexpr double memory_share = 0.4;             // of what is free, for one kernel's data
-constexpr int copies_most = 48;
-constexpr double faster_than_possible_here = 1.02;   // clocks of a guest differ by this between two windows
-constexpr std::size_t held_out_every = 5;
+constexpr std::size_t folds = 5;
+constexpr std::size_t class_rows_least = 10;
+constexpr std::size_t class_points = 448;   // of layer B: more than the rows of a quick suite
+constexpr int class_starts = 6;
 
-std::int64_t log_uniform(Rng& rng, double low, double high, std::int64_t grain) {
-    const double value = low * std::pow(high / low, rng.uniform());
-    return std::max<std::int64_t>(static_cast<std::int64_t>(std::llround(value)) / grain * grain, 1);
-}
-
-void add_products(std::vector<KernelCase>& cases, int number, DataType type, Rng& rng) {
-    for (int i = 0; i < number;) {
-        const std::int64_t m = i % 4 == 0 ? log_uniform(rng, 1, 32, 1) : log_uniform(rng, 64, 4096, 16);
-        const std::int64_t n = log_uniform(rng, 128, 4096, 16);
-        const std::int64_t k = log_uniform(rng, 128, 4096, 16);
-        if (2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) > product_flop_max) continue;
-        const bool blas = type == DataType::fp32;
-        cases.push_back({blas ? "matrix-multiply" : "packed-matrix-multiply", {1, m, n, k}, type});
-        ++i;
-    }
-}
-
-void add_attention(std::vector<KernelCase>& cases, int number, Rng& rng) {
-    constexpr std::array<std::int64_t, 3> heads_of{32, 64, 128};
-    for (int i = 0; i < number; ++i) {
-        const std::int64_t kv = log_uniform(rng, 1, 8, 1);
-        const std::int64_t heads = kv * log_uniform(rng, 1, 4, 1);
-        const std::int64_t head = heads_of[rng.below(3)];
-        const std::int64_t length = log_uniform(rng, 64, 2048, 16);
-        const std::int64_t window = i % 4 == 3 ? std::max<std::int64_t>(length / 4, 16) : 0;
-        cases.push_back({"attention-prefill", {log_uniform(rng, 1, 4, 1), heads, kv, head, length, length, window, i % 6 == 5 ? 0 : 1}, DataType::fp32});
-        cases.push_back({"attention-decode", {log_uniform(rng, 1, 16, 1), heads, kv, head, log_uniform(rng, 64, 8192, 1), 0},
-                         i % 2 == 0 ? DataType::fp32 : DataType::bf16});
-    }
-}
-
-// One sweep per class: sizes of one copy from 1 MB to 64 MB.
-void add_sweeps(std::vector<KernelCase>& cases, int number, Rng& rng) {
-    for (const char* name : {"layer-norm", "layer-norm-backward", "rms-norm", "rms-norm-backward", "softmax", "softmax-backward",
-                             "swiglu", "swiglu-backward", "quantise-int8", "dequantise-int8", "quantise-int4", "dequantise-int4"}) {
-        for (int i = 0; i < number; ++i) cases.push_back({name, {log_uniform(rng, 128, 4096, 1), log_uniform(rng, 512, 4096, 64)}, DataType::fp32});
-    }
-    for (const char* name : {"sgd", "adam", "lamb", "dropout", "copy", "triad", "add"}) {
-        for (int i = 0; i < number; ++i) cases.push_back({name, {log_uniform(rng, 1e5, 1e7, 16)}, DataType::fp32});
-    }
-    for (int i = 0; i < number; ++i) {
-        cases.push_back({"rotary", {log_uniform(rng, 256, 4096, 1), 16, 64}, DataType::fp32});
-        cases.push_back({"cross-entropy", {log_uniform(rng, 64, 1024, 1), 8192}, DataType::fp32});
-        cases.push_back({"adafactor", {log_uniform(rng, 256, 2048, 1), 2048}, DataType::fp32});
-        cases.push_back({"gather", {log_uniform(rng, 512, 16384, 1), 512, 30000}, DataType::fp32});
-        cases.push_back({"scatter-add", {log_uniform(rng, 512, 16384, 1), 512, 30000}, DataType::fp32});
-        cases.push_back({"grouped-multiply", {8, log_uniform(rng, 64, 2048, 1), 512, 512}, DataType::fp32});
-        cases.push_back({"convolution", {log_uniform(rng, 1, 16, 1), 64, 28, 28, 64, 3, 1}, DataType::fp32});
-        cases.push_back({"top-k", {log_uniform(rng, 512, 8192, 1), 64, 4}, DataType::fp32});
-        cases.push_back({"sparse-multiply", {256, 512, 512, log_uniform(rng, 5, 50, 1)}, DataType::fp32});
-        cases.push_back({"muon", {log_uniform(rng, 64, 512, 16), 512}, DataType::fp32});
-        cases.push_back({"all-reduce", {log_uniform(rng, 1e4, 4e6, 16)}, DataType::fp32});
-    }
-    cases.push_back({"pointer-chase", {1 << 14, 10000}, DataType::fp32});
-    cases.push_back({"pointer-chase", {1 << 19, 10000}, DataType::fp32});
-    cases.push_back({"pointer-chase", {1 << 28, 10000}, DataType::fp32});
-    cases.push_back({"launch", {100}, DataType::fp32});
-    cases.push_back({"file-read", {64 << 20, 0}, DataType::fp32});
-    cases.push_back({"file-read", {64 << 20, 1}, DataType::fp32});
-}
-
-// Streaming work of a large step finds nothing in the caches; operands of products and attention are used again and again.
-bool wants_cold_caches(const PreparedKernel& kernel) {
-    return kernel.work && (std::holds_alternative<Streaming>(*kernel.work) || std::holds_alternative<Gather>(*kernel.work));
-}
-
-FlopPerSecond peak_of(const MachineFigures& machine, DataType type) {
-    if (type == DataType::bf16) return machine.bf16_peak;
-    return type == DataType::int8 ? machine.int8_peak : machine.fp32_peak;
-}
-
-struct StreamingRow {
-    Streaming work;
-    double seconds;
+struct ClassFit {
+    std::vector<double> values;
+    double choice = 0.0;
+    double cost = 0.0;
+    ResidualField residuals;
 };
 
-StreamingParameters fit_streaming_rows(const Device& device, const std::vector<StreamingRow>& rows, std::uint64_t seed) {
-    const Residuals residuals = [&](const std::vector<double>& v, std::vector<double>& out) {
-        out.resize(rows.size());
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            const double moved = std::max(rows[i].work.bytes.si() / (device.memory_bandwidth.si() * v[1]),
-                                          rows[i].work.flop.si() / device.vector_peak.si());
-            out[i] = std::log((v[0] + moved) / rows[i].seconds);
-        }
-    };
-    Rng rng = Rng::stream(seed, "streaming", 0);
-    const FitResult fit = fit_least_squares(residuals, {{3e-6, 1e-7, 2e-4, true}, {0.8, 0.05, 1.0, false}}, {}, rng);
-    return {Seconds::from_si(fit.parameters[0]), fit.parameters[1]};
+ClassFit fit_class(const ClassModel& model, const std::vector<ClassRow>& rows, double cores, Rng rng) {
+    ClassFit best;
+    for (const double choice : model.choices) {
+        const Residuals residuals = [&](const std::vector<double>& values, std::vector<double>& out) {
+            out.resize(rows.size());
+            for (std::size_t i = 0; i < rows.size(); ++i) out[i] = std::log(model.seconds(values, choice, rows[i]) / rows[i].seconds);
+        };
+        FitResult fit = fit_least_squares(residuals, model.bounds, {.starts = class_starts}, rng);
+        if (best.values.empty() || fit.cost < best.cost) best = {std::move(fit.parameters), choice, fit.cost, {}};
+    }
+    if (model.features == nullptr) return best;
+    std::vector<ResidualSample> ratios;
+    for (const ClassRow& row : rows) {
+        ratios.push_back({std::log(row.seconds / model.seconds(best.values, best.choice, row)), {row.shape}});
+    }
+    best.residuals = fit_residuals(ratios, model.features, cores, class_points, rng);
+    return best;
 }
 
-std::string shape_class(const KernelCase& kernel_case, const std::optional<Work>& work) {
-    if (!work) return kernel_case.kernel;
-    if (std::holds_alternative<MatrixMultiply>(*work)) return "product " + std::string(name_of(kernel_case.type));
-    if (std::holds_alternative<GroupedMatrixMultiply>(*work)) return "grouped product";
-    if (std::holds_alternative<Attention>(*work)) return kernel_case.kernel == "attention-decode" ? "decode" : "prefill";
-    if (std::holds_alternative<Gather>(*work)) return "gather";
-    return std::holds_alternative<Convolution>(*work) ? "convolution" : "streaming";
+double predicted_by(const ClassModel& model, const ClassFit& fit, const ClassRow& row, double cores, bool with_residuals) {
+    double seconds = model.seconds(fit.values, fit.choice, row);
+    if (with_residuals && model.features != nullptr) seconds *= std::exp(residual_at(fit.residuals, model.features(row.shape, cores)));
+    return std::max(seconds, row.floor);
+}
+
+struct JudgedClass {
+    ClassFit fit;              // to all rows
+    FitQuality quality;        // by folds
+    std::vector<double> predicted;   // of each row, by the fit that did not see it
+};
+
+JudgedClass judge_class(const ClassModel& model, const std::vector<ClassRow>& rows, double cores, const std::string& name,
+                        std::uint64_t seed) {
+    JudgedClass judged;
+    judged.predicted.resize(rows.size());
+    std::vector<double> physics;
+    std::vector<double> both;
+    for (std::size_t fold = 0; fold < folds; ++fold) {
+        std::vector<ClassRow> seen;
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            if (i % folds != fold) seen.push_back(rows[i]);
+        }
+        const ClassFit fit = fit_class(model, seen, cores, Rng::stream(seed, name, fold + 1));
+        for (std::size_t i = fold; i < rows.size(); i += folds) {
+            judged.predicted[i] = predicted_by(model, fit, rows[i], cores, true);
+            physics.push_back(std::abs(predicted_by(model, fit, rows[i], cores, false) / rows[i].seconds - 1.0));
+            both.push_back(std::abs(judged.predicted[i] / rows[i].seconds - 1.0));
+        }
+    }
+    judged.fit = fit_class(model, rows, cores, Rng::stream(seed, name, 0));
+    std::sort(both.begin(), both.end());
+    const auto mean = [](const std::vector<double>& values) {
+        return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+    };
+    judged.quality.table = "this machine: " + name;
+    judged.quality.note = "errors by five folds; the parameters are fitted to all rows";
+    judged.quality.rows = judged.quality.rows_fitted = static_cast<std::int64_t>(rows.size());
+    judged.quality.mean_error = mean(physics);
+    judged.quality.mean_error_with_residuals = mean(both);
+    judged.quality.median_error = both[both.size() / 2];
+    judged.quality.p90_error = both[both.size() * 9 / 10];
+    return judged;
+}
+
+// Forward and backward attention are one class.
+std::string fitted_class(const std::string& kind) { return kind == "attention backward" ? "prefill" : kind; }
+
+// Kernels of a step find in the caches little of what they stream: rows of warm caches are told, not fitted.
+bool counts(const MeasuredCase& row) { return row.work && row.refused.empty() && class_of(row) != "streaming warm"; }
+
+Shape shape_in_class(const Work& work) {
+    if (const auto* product = std::get_if<MatrixMultiply>(&work)) return shape_of(*product);
+    if (const auto* grouped = std::get_if<GroupedMatrixMultiply>(&work)) return shape_of(*grouped);
+    if (const auto* attention = std::get_if<Attention>(&work)) return shape_of(*attention);
+    const auto* streaming = std::get_if<Streaming>(&work);
+    return streaming != nullptr ? shape_of(*streaming) : Shape{};
+}
+
+DataType type_of_product(const Work& work) {
+    if (const auto* product = std::get_if<MatrixMultiply>(&work)) return product->type;
+    if (const auto* grouped = std::get_if<GroupedMatrixMultiply>(&work)) return grouped->type;
+    const auto* convolution = std::get_if<Convolution>(&work);
+    return convolution != nullptr ? convolution->type : DataType::fp32;
+}
+
+// Puts the fit of one class where the device's prices look for it.
+void keep(const std::string& name, const std::string& library, DataType type, JudgedClass judged, Calibration& calibration) {
+    ClassFit& fit = judged.fit;
+    if (name.rfind("product", 0) == 0) {
+        calibration.gemm.push_back({type, library, gemm_of(fit.values), {}, std::move(fit.residuals), judged.quality});
+    } else if (name == "convolution") {
+        calibration.convolution.push_back({type, library, gemm_of(fit.values), {}, {}, judged.quality});
+    } else if (name == "grouped product") {
+        GroupedCalibration grouped;
+        grouped.type = type;
+        grouped.library = library;
+        grouped.parameters = gemm_of(fit.values);
+        grouped.residuals = std::move(fit.residuals);
+        grouped.quality = judged.quality;
+        calibration.grouped.push_back(std::move(grouped));
+    } else if (name == "prefill") {
+        calibration.prefill.push_back({DataType::fp32, library, prefill_of(fit.values, fit.choice), std::move(fit.residuals), judged.quality});
+    } else if (name == "decode") {
+        calibration.decode.push_back({library, decode_of(fit.values, fit.choice), std::move(fit.residuals), judged.quality});
+    } else if (name == "gather") {
+        calibration.gather = streaming_of_values(fit.values);
+    } else {
+        calibration.streaming = streaming_of_values(fit.values);
+        calibration.streaming_residuals = std::move(fit.residuals);
+    }
+}
+
+ClassModel model_of(const std::string& name, const Device& device, DataType type) {
+    if (name.rfind("product", 0) == 0) return product_model(device, type);
+    if (name == "convolution") return convolution_model(device, type);
+    if (name == "grouped product") return grouped_model(device, type);
+    if (name == "prefill") return prefill_model(device);
+    if (name == "decode") return decode_model(device);
+    return name == "gather" ? gather_model(device) : streaming_model(device);
 }
 
 }  // namespace
 
-std::vector<KernelCase> suite_cases(bool full, std::uint64_t seed, const MachineFigures& machine) {
-    Rng rng = Rng::stream(seed, "suite", full ? 1 : 0);
-    const int times = full ? 4 : 1;
-    std::vector<KernelCase> cases;
-    add_products(cases, 24 * times, DataType::fp32, rng);
-    if (machine.bf16_peak.si() > 0.0) add_products(cases, 8 * times, DataType::bf16, rng);
-    if (machine.int8_peak.si() > 0.0) add_products(cases, 8 * times, DataType::int8, rng);
-    add_attention(cases, 16 * times, rng);
-    add_sweeps(cases, 3 * times, rng);
-    return cases;
-}
-
-MeasuredCase measure_case(const KernelCase& wanted, const MachineFigures& machine, std::uint64_t seed) {
-    MeasuredCase measured;
-    measured.kernel_case = wanted;
-    const double room = memory_share * available_memory().si();
-    while (room > 0.0 && footprint_of(measured.kernel_case).si() > room) {
-        measured.shrunk_from = words_of(wanted);
-        auto& sizes = measured.kernel_case.sizes;
-        auto largest = std::max_element(sizes.begin(), sizes.end());
-        if (*largest <= 1) break;
-        *largest /= 2;
-    }
-    const KernelEntry* entry = find_kernel(measured.kernel_case.kernel);
-    Rng rng = Rng::stream(seed, words_of(measured.kernel_case), 0);
-    PreparedKernel kernel = entry->prepare(measured.kernel_case, 1, rng);
-    const double footprint = footprint_of(measured.kernel_case).si();
-    if (wants_cold_caches(kernel) && footprint > 0.0) {
-        const double past = std::min(1.25 * machine.cache.si(), room);
-        const int copies = static_cast<int>(std::clamp(std::ceil(past / footprint), 1.0, static_cast<double>(copies_most)));
-        kernel = entry->prepare(measured.kernel_case, copies, rng);
-    }
-    measured.work = kernel.work;
-    measured.flop = kernel.flop;
-    measured.bytes = kernel.bytes;
-    measured.time = measure(kernel);
-    if (kernel.accuracy_loss) measured.accuracy_loss = kernel.accuracy_loss();
-    const double rate = measured.flop / measured.time.seconds() / peak_of(machine, measured.kernel_case.type);
-    if (rate > faster_than_possible_here) {
-        measured.impossible = "does " + std::to_string(rate) + " times the peak of the registers";
-    }
-    return measured;
-}
-
-std::string class_of(const MeasuredCase& measured) { return shape_class(measured.kernel_case, measured.work); }
-
 std::vector<CaseError> predict_cases(const Device& device, const std::vector<MeasuredCase>& rows) {
     std::vector<CaseError> errors;
     for (const MeasuredCase& row : rows) {
-        if (!row.work || !row.impossible.empty()) continue;
+        if (!counts(row)) continue;
         errors.push_back({words_of(row.kernel_case), class_of(row), row.time.seconds(), execution_time(device, *row.work)});
     }
     return errors;
@@ -176,45 +160,31 @@ std::vector<CaseError> predict_cases(const Device& device, const std::vector<Mea
 
 MachineCalibration fit_machine(const MachineFigures& machine, const std::vector<MeasuredCase>& rows, std::uint64_t seed) {
     MachineCalibration result;
-    std::map<std::string, MeasuredTable> tables;
-    std::vector<StreamingRow> streaming;
-    std::vector<MeasuredCase> held_out;
-    std::map<std::string, std::size_t> seen;
     Device device = with_figures(Device{}, machine);
     device.name = machine.processor;
-    for (const MeasuredCase& row : rows) {
-        if (!row.work || !row.impossible.empty()) continue;
-        const std::string kind = class_of(row);
-        if (++seen[kind] % held_out_every == 0) {
-            held_out.push_back(row);
-        } else if (const auto* product = std::get_if<MatrixMultiply>(&*row.work)) {
-            const char* format = product->type == DataType::bf16 ? "bfloat16" : product->type == DataType::int8 ? "int8_bare" : "float";
-            tables[kind].products.push_back({format, *product, row.time.seconds()});
-        } else if (const auto* attention = std::get_if<Attention>(&*row.work)) {
-            tables[kind].attention.push_back({*attention, row.time.seconds()});
-        } else if (const auto* bytes = std::get_if<Streaming>(&*row.work)) {
-            streaming.push_back({*bytes, row.time.seconds().si()});
-        }
+    std::map<std::string, std::vector<ClassRow>> classes;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const MeasuredCase& row = rows[i];
+        if (!counts(row)) continue;
+        const Work& work = *row.work;
+        classes[fitted_class(class_of(row))].push_back({i, work, row.time.seconds().si(), physical_floor(device, work).si(), shape_in_class(work)});
     }
     result.calibration.device = machine.processor;
-    const OperatorFitOptions options{.seed = seed, .starts = 6};
-    for (auto& [kind, table] : tables) {
-        table.name = {"this machine", "this-machine", machine.libraries, kind};
-        if (!table.products.empty()) {
-            for (auto& entry : fit_products(device, table, options)) result.calibration.gemm.push_back(std::move(entry));
-        } else if (kind == "prefill") {
-            auto entries = fit_prefill(device, table, options);
-            if (entries) result.calibration.prefill = std::move(entries).value();
-            else result.refused.insert(result.refused.end(), entries.problems().begin(), entries.problems().end());
-        } else if (kind == "decode") {
-            auto entry = fit_decode(device, table, options);
-            if (entry) result.calibration.decode.push_back(std::move(entry).value());
-            else result.refused.insert(result.refused.end(), entry.problems().begin(), entry.problems().end());
+    for (const auto& [name, members] : classes) {
+        if (members.size() < class_rows_least) {
+            result.refused.push_back({name, "has " + std::to_string(members.size()) + " rows that count", "measure more of them: --suite full"});
+            continue;
         }
+        const DataType type = type_of_product(members.front().work);
+        const ClassModel model = model_of(name, device, type);
+        const double cores = machine_of(device, type).cores;
+        JudgedClass judged = judge_class(model, members, cores, name, seed);
+        for (std::size_t i = 0; i < members.size(); ++i) {
+            const MeasuredCase& row = rows[members[i].row];
+            result.held_out.push_back({words_of(row.kernel_case), class_of(row), row.time.seconds(), Seconds::from_si(judged.predicted[i])});
+        }
+        keep(name, machine.libraries, type, std::move(judged), result.calibration);
     }
-    if (!streaming.empty()) result.calibration.streaming = fit_streaming_rows(device, streaming, seed);
-    device.calibration = std::make_shared<const Calibration>(result.calibration);
-    result.held_out = predict_cases(device, held_out);
     return result;
 }
 

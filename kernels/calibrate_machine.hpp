@@ -1,34 +1,14 @@
-// Calibrating the machine at hand: which shapes are measured, and the fit of the operator model to them.
+// Fits the operator model to the machine at hand: all classes of kernels, judged on rows that each fit did not see.
 #pragma once
 
 #include "hardware/calibration.hpp"
 #include "hardware/result.hpp"
-#include "kernels/measure.hpp"
+#include "kernels/suite.hpp"
 
 #include <string>
 #include <vector>
 
 namespace orrery {
-
-/// Shapes of a suite, by seed: 40 products, and a sweep over each other class of kernels; `full` has four times as many.
-std::vector<KernelCase> suite_cases(bool full, std::uint64_t seed, const MachineFigures& machine);
-
-struct MeasuredCase {
-    KernelCase kernel_case;          // as it ran
-    std::optional<Work> work;
-    Flop flop;
-    Bytes bytes;
-    Measurement time;
-    double accuracy_loss = -1.0;     // below zero: does not apply
-    std::string shrunk_from;         // the shape that memory was too small for; empty: none
-    std::string impossible;          // why the figure cannot be true; empty: it may be
-};
-
-/// Prepares, judges on a small shape of the same kernel, and measures. Streaming kernels rotate past the caches.
-MeasuredCase measure_case(const KernelCase& kernel_case, const MachineFigures& machine, std::uint64_t seed);
-
-/// A kernel class as the report names it: "product fp32", "prefill", "decode", "streaming", "gather", ...
-std::string class_of(const MeasuredCase& measured);
 
 struct CaseError {
     std::string row;
@@ -40,14 +20,15 @@ struct CaseError {
 
 struct MachineCalibration {
     Calibration calibration;
-    std::vector<CaseError> held_out;   // rows that no fit saw
+    std::vector<CaseError> held_out;   // every row, predicted by a fit to the other four fifths of its class
     Problems refused;                  // classes that could not be fitted
 };
 
-/// Fits all classes with every fifth row of each held out.
+/// Layers A and B of every class with at least ten rows that count; the calibration holds the fit to all rows.
 MachineCalibration fit_machine(const MachineFigures& machine, const std::vector<MeasuredCase>& rows, std::uint64_t seed);
 
-/// Predictions of rows that have Work, for a device that carries a calibration.
+/// Predictions of rows that have Work and count, for a device that carries a calibration. Streaming rows of warm caches
+/// are left out: predictions are for steps, whose kernels find little of what they stream in the caches.
 std::vector<CaseError> predict_cases(const Device& device, const std::vector<MeasuredCase>& rows);
 
 }  // namespace orrery

@@ -1,15 +1,14 @@
-// Times kernels by the steady clock.
+// Times kernels by the steady clock, and watches the scheduler meanwhile.
 #include "kernels/measure.hpp"
 
-#include "kernels/reference/peaks.hpp"
+#include "kernels/reference/pinned_team.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <vector>
+#include <ctime>
 
-#include <unistd.h>
+#include <sys/resource.h>
 
 namespace orrery {
 namespace {
@@ -18,108 +17,85 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double sample_least_s = 100e-6;   // shorter samples would measure the clock
 constexpr int sample_runs_most = 4096;
+constexpr double worked_least = 0.97;       // share of the wall clock that a calm thread works
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Value of a "NAME : VALUE" line of a file of /proc; empty if there is none.
-std::string proc_value(const char* file, const std::string& name) {
-    std::ifstream in(file);
-    for (std::string line; std::getline(in, line);) {
-        if (line.rfind(name, 0) != 0) continue;
-        const std::size_t colon = line.find(':');
-        const std::size_t start = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
-        if (start != std::string::npos) return line.substr(start);
-    }
-    return {};
+double thread_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// Of all threads of this process.
+long involuntary_switches() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_nivcsw;
 }
 
 double quantile(const std::vector<double>& sorted, double share) {
     return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
+Measurement measured(std::vector<double> seconds, double spread_max) {
+    std::sort(seconds.begin(), seconds.end());
+    Measurement result;
+    result.repeats = static_cast<int>(seconds.size());
+    result.quiet = Seconds::from_si(quantile(seconds, 0.125));
+    result.median = Seconds::from_si(quantile(seconds, 0.5));
+    result.spread = (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / quantile(seconds, 0.5);
+    result.steady = result.spread <= spread_max;
+    return result;
+}
+
 }  // namespace
 
-Measurement measure(const PreparedKernel& kernel, const MeasureOptions& options) {
+void sample(const PreparedKernel& kernel, const MeasureOptions& options, Samples& samples) {
     int copy = 0;
     const auto run_once = [&] {
         kernel.run(copy);
         copy = (copy + 1) % std::max(kernel.copies, 1);
     };
     for (int i = 0; i < 2; ++i) run_once();   // pages touched, code generated, clocks up
+    const UrgentSpell urgent;
     const Clock::time_point trial = Clock::now();
     run_once();
     const double once = std::max(seconds_since(trial), 1e-8);
     const int together = std::clamp(static_cast<int>(std::ceil(sample_least_s / once)), 1, sample_runs_most);
-    std::vector<double> samples;
-    Measurement result;
+    int repeats = 0;
     const Clock::time_point start = Clock::now();
     do {
+        const long switches = involuntary_switches();
+        const double worked = thread_seconds();
         const Clock::time_point begin = Clock::now();
         for (int i = 0; i < together; ++i) run_once();
-        samples.push_back(seconds_since(begin) / together);
-        result.repeats = static_cast<int>(samples.size());
-        if (result.repeats < options.repeats_least) continue;
-        std::vector<double> sorted = samples;
-        std::sort(sorted.begin(), sorted.end());
-        result.quiet = Seconds::from_si(quantile(sorted, 0.125));
-        result.median = Seconds::from_si(quantile(sorted, 0.5));
-        result.spread = (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / quantile(sorted, 0.5);
-        result.steady = result.spread <= options.spread_max;
-    } while (result.repeats < options.repeats_least ||
-             (seconds_since(start) < options.budget.si() && !(result.steady && result.repeats >= 3 * options.repeats_least)));
+        const double seconds = seconds_since(begin);
+        const bool slept = !options.waits && thread_seconds() - worked < worked_least * seconds;
+        const bool disturbed = slept || involuntary_switches() != switches;
+        (disturbed ? samples.disturbed : samples.calm).push_back(seconds / (together * kernel.works));
+        ++repeats;
+        if (seconds_since(start) > 4.0 * options.budget.si()) break;   // a kernel of seconds: what there is must do
+        if (repeats % options.repeats_least != 0 || repeats < 3 * options.repeats_least) continue;
+        if (!samples.calm.empty() && measured(samples.calm, options.spread_max).steady && samples.calm.size() >= samples.disturbed.size()) break;
+    } while (repeats < options.repeats_least || seconds_since(start) < options.budget.si());
+}
+
+Measurement measurement_of(const Samples& samples, const MeasureOptions& options) {
+    const bool enough = static_cast<int>(samples.calm.size()) >= options.repeats_least;
+    std::vector<double> all = samples.calm;
+    if (!enough) all.insert(all.end(), samples.disturbed.begin(), samples.disturbed.end());
+    Measurement result = measured(std::move(all), options.spread_max);
+    result.disturbed = static_cast<int>(samples.disturbed.size());
+    // A kernel of which few runs fit into a spell has few samples however calm it was.
+    if (!enough && !samples.disturbed.empty()) result.steady = false;
     return result;
 }
 
-Bytes available_memory() {
-    const std::string text = proc_value("/proc/meminfo", "MemAvailable");
-    return Bytes::from_si(text.empty() ? 0.0 : 1024.0 * std::strtod(text.c_str(), nullptr));
-}
-
-MachineFigures measure_machine(int threads, std::uint64_t seed) {
-    MachineFigures figures;
-    figures.processor = proc_value("/proc/cpuinfo", "model name");
-    if (figures.processor.empty()) figures.processor = "unknown processor";
-    figures.libraries = reference_libraries();
-    figures.seed = static_cast<std::int64_t>(seed);
-    figures.cores = threads;
-    figures.cache = Bytes::from_si(std::max(0.0, static_cast<double>(sysconf(_SC_LEVEL3_CACHE_SIZE))));
-    if (figures.cache.si() <= 0.0) figures.cache = 8.0_MiB;   // of a small part; the system does not say
-    figures.memory_capacity = Bytes::from_si(static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)));
-    figures.fp32_peak = register_peak(DataType::fp32);
-    figures.bf16_peak = register_peak(DataType::bf16);
-    figures.int8_peak = register_peak(DataType::int8);
-    // Many sets of arrays, which together are past the last level, within a quarter of the memory at hand: one run is a
-    // short window, and the best decile of them is free of neighbours without being a lucky one.
-    constexpr double set_bytes = 12.0 * (1 << 20);
-    const double past = std::min(1.5 * figures.cache.si(), 0.25 * available_memory().si());
-    const int sets = std::max(static_cast<int>(past / set_bytes), 1);
-    Rng rng(seed);
-    const PreparedKernel triad = find_kernel("triad")->prepare({"triad", {1 << 20}, DataType::fp32}, sets, rng);
-    std::vector<double> windows;
-    for (int round = 0; round < 6; ++round) {
-        for (int set = 0; set < sets; ++set) {
-            const Clock::time_point begin = Clock::now();
-            triad.run(set);
-            windows.push_back(seconds_since(begin));
-        }
-    }
-    std::sort(windows.begin(), windows.end());
-    const double least = quantile(windows, 0.1);
-    figures.memory_bandwidth = triad.bytes / Seconds::from_si(least);
-    return figures;
-}
-
-Device with_figures(Device device, const MachineFigures& figures) {
-    device.kind = DeviceKind::cpu;
-    device.matrix_peak[DataType::fp32] = figures.fp32_peak;
-    device.matrix_peak[DataType::bf16] = figures.bf16_peak;
-    device.matrix_peak[DataType::int8] = figures.int8_peak;
-    device.vector_peak = figures.fp32_peak;
-    device.memory_bandwidth = figures.memory_bandwidth;
-    if (figures.cache.si() > 0.0) device.cache = figures.cache;
-    if (figures.memory_capacity.si() > 0.0) device.memory_capacity = figures.memory_capacity;
-    device.cores = static_cast<int>(figures.cores);
-    return device;
+Measurement measure(const PreparedKernel& kernel, const MeasureOptions& options) {
+    Samples samples;
+    sample(kernel, options, samples);
+    return measurement_of(samples, options);
 }
 
 }  // namespace orrery

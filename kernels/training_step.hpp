@@ -24,7 +24,7 @@ struct StepShape {
 
 /// One operator of the step: what Orrery would be asked for, and the median of its measured times.
 struct StepOperator {
-    std::string kind;      // product, attention, streaming, gather
+    std::string kind;      // product, attention, streaming, gather, optimizer
     Work work;
     Seconds measured;
 };

@@ -133,16 +133,16 @@ void read_points(const Json& json, const std::string& place, double unit, std::v
     }
 }
 
-void read_field(const Json& entry, const std::string& pointer, FeaturesOf features, ResidualField& field,
+void read_field(const Json& entry, std::string_view key, const std::string& pointer, FeaturesOf features, ResidualField& field,
                 Problems& problems) {
-    const auto found = entry.find("residuals");
-    const std::string place = pointer_to(pointer, "residuals");
+    const auto found = entry.find(key);
+    const std::string place = pointer_to(pointer, key);
     if (found == entry.end() || !expect_object(*found, place, problems)) return;
     refuse_unknown_keys(*found, place, {"cores", "lengths", "unit", "points"}, problems);
     double unit = 1.0;
-    for (const auto& [key, value] : {std::pair{"cores", &field.cores}, std::pair{"unit", &unit}}) {
-        const auto number = found->find(key);
-        if (number != found->end()) read_value(*number, {key, positive, pointer_to(place, key), {}}, *value, problems);
+    for (const auto& [name, value] : {std::pair{"cores", &field.cores}, std::pair{"unit", &unit}}) {
+        const auto number = found->find(name);
+        if (number != found->end()) read_value(*number, {name, positive, pointer_to(place, name), {}}, *value, problems);
     }
     const auto lengths = found->find("lengths");
     if (lengths != found->end() && expect_array(*lengths, pointer_to(place, "lengths"), problems)) {
@@ -177,7 +177,7 @@ void read_tables(const Json& json, std::string_view key, const std::string& poin
         Table table;
         const std::string at = pointer_to(place, i);
         read_fields((*found)[i], at, table, problems, {"residuals"});
-        if ((*found)[i].is_object()) read_field((*found)[i], at, features, table.residuals, problems);
+        if ((*found)[i].is_object()) read_field((*found)[i], "residuals", at, features, table.residuals, problems);
         tables.push_back(std::move(table));
     }
 }
@@ -240,7 +240,7 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
     const std::string pointer = file + ":";
     Problems problems;
     if (!expect_object(*json, pointer, problems)) return problems;
-    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "training", "machine"}, problems);
+    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "streaming_residuals", "gather", "convolution", "training", "machine"}, problems);
     Calibration calibration;
     for (const auto& [key, member] : {std::pair{"device", &Calibration::device}, std::pair{"date", &Calibration::date}}) {
         const auto found = json->find(key);
@@ -252,9 +252,13 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
     read_tables(*json, "grouped", pointer, grouped_features, calibration.grouped, problems);
     read_tables(*json, "prefill", pointer, prefill_features, calibration.prefill, problems);
     read_tables(*json, "decode", pointer, decode_features, calibration.decode, problems);
-    if (const auto found = json->find("streaming"); found != json->end()) {
-        read_value(*found, {"streaming", any_value, pointer_to(pointer, "streaming"), {}}, calibration.streaming, problems);
+    read_tables(*json, "convolution", pointer, product_features, calibration.convolution, problems);
+    for (const auto& [key, member] : {std::pair{"streaming", &Calibration::streaming}, std::pair{"gather", &Calibration::gather}}) {
+        const auto found = json->find(key);
+        if (found == json->end()) continue;
+        read_value(*found, {key, any_value, pointer_to(pointer, key), {}}, calibration.*member, problems);
     }
+    read_field(*json, "streaming_residuals", pointer, streaming_features, calibration.streaming_residuals, problems);
     read_training(*json, pointer, calibration, problems);
     if (!problems.empty()) return problems;
     return calibration;
@@ -273,14 +277,17 @@ std::string calibration_json(const Calibration& calibration) {
     json["device"] = calibration.device;
     if (!calibration.date.empty()) json["date"] = calibration.date;
     if (Json training = training_json(calibration); !training.empty()) json["training"] = std::move(training);
-    if (calibration.streaming) {
-        json["streaming"] = write_fields(*calibration.streaming);
-        round_numbers(json["streaming"]);
+    for (const auto& [key, member] : {std::pair{"streaming", &Calibration::streaming}, std::pair{"gather", &Calibration::gather}}) {
+        if (!(calibration.*member)) continue;
+        json[key] = write_fields(*(calibration.*member));
+        round_numbers(json[key]);
     }
+    if (!calibration.streaming_residuals.points.empty()) json["streaming_residuals"] = field_json(calibration.streaming_residuals);
     if (!calibration.gemm.empty()) json["gemm"] = tables_json(calibration.gemm);
     if (!calibration.grouped.empty()) json["grouped"] = tables_json(calibration.grouped);
     if (!calibration.prefill.empty()) json["prefill"] = tables_json(calibration.prefill);
     if (!calibration.decode.empty()) json["decode"] = tables_json(calibration.decode);
+    if (!calibration.convolution.empty()) json["convolution"] = tables_json(calibration.convolution);
     return dump(json);
 }
 

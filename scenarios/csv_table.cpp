@@ -30,10 +30,14 @@ std::vector<std::string> csv_cells(std::string line) {
 Result<CsvTable> CsvTable::read(const std::string& path, const std::vector<std::string>& required) {
     const Result<std::string> text = read_text_file(path);
     if (!text) return text.problems();
+    return parse(*text, path, required);
+}
+
+Result<CsvTable> CsvTable::parse(const std::string& text, const std::string& path, const std::vector<std::string>& required) {
     CsvTable table;
     table.path_ = path;
     Problems problems;
-    std::istringstream lines(*text);
+    std::istringstream lines(text);
     std::string line;
     for (std::size_t number = 1; std::getline(lines, line) && problems.size() < csv_problems_max; ++number) {
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;

@@ -16,7 +16,10 @@ class CsvTable {
     /// Reads a file. Problems name file and line: cannot be read, a column of `required` that is missing, a row that is
     /// not as wide as the head.
     static Result<CsvTable> read(const std::string& path, const std::vector<std::string>& required);
+    /// The same from text; `path` is for the place of problems.
+    static Result<CsvTable> parse(const std::string& text, const std::string& path, const std::vector<std::string>& required);
 
+    [[nodiscard]] const std::vector<std::string>& columns() const { return head_; }
     [[nodiscard]] std::size_t rows() const { return cells_.size(); }
     /// The cell, or empty text where there is no such column.
     [[nodiscard]] std::string text(std::size_t row, std::string_view column) const;

@@ -3,7 +3,7 @@
 
 #include "hardware/calibration.hpp"
 #include "hardware/result.hpp"
-#include "kernels/measure.hpp"
+#include "kernels/machine_figures.hpp"
 
 #include <cstddef>
 #include <optional>

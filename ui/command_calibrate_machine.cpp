@@ -17,6 +17,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <tuple>
 
 namespace orrery {
 namespace {
@@ -25,41 +26,46 @@ constexpr std::size_t checked_shapes = 20;
 constexpr double still_holds = 0.10;      // median error up to which a file still describes the machine
 constexpr std::size_t worst_shown = 10;
 constexpr int step_repeats = 9;
+constexpr Seconds full_limit = 1800.0_s;
 
-std::vector<MeasuredCase> measure_cases(const std::vector<KernelCase>& cases, const MachineFigures& machine, std::uint64_t seed) {
+std::vector<MeasuredCase> measure_cases(const std::vector<SuiteCase>& cases, const MachineFigures& machine, const SuiteOptions& options) {
     ProgressLine progress;
-    std::vector<MeasuredCase> rows;
-    const auto start = std::chrono::steady_clock::now();
-    for (const KernelCase& one : cases) {
-        const double gone = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        const double left = rows.empty() ? 0.0 : gone / static_cast<double>(rows.size()) * static_cast<double>(cases.size() - rows.size());
-        progress.show(fmt::format("{} ({:.0f} s left)", words_of(one), left), rows.size(), cases.size());
-        rows.push_back(measure_case(one, machine, seed));
-    }
+    const std::vector<MeasuredCase> rows = measure_suite(cases, machine, options, [&](const SuiteProgress& at) {
+        progress.show(fmt::format("{} ({:.0f} s left)", at.text, at.left.si()), at.done, at.total);
+    });
     progress.clear();
     for (const MeasuredCase& row : rows) {
         if (!row.shrunk_from.empty()) print_note(fmt::format("{}: too little memory; measured as {}", row.shrunk_from, words_of(row.kernel_case)));
-        if (!row.impossible.empty()) print_note(fmt::format("{}: refused: {}", words_of(row.kernel_case), row.impossible));
+        if (!row.refused.empty()) print_note(fmt::format("{}: left out: {}", words_of(row.kernel_case), row.refused));
     }
     return rows;
 }
 
 std::string machine_text(const MachineFigures& m) {
-    return fmt::format("{}, {} threads; {}; seed {}\npeaks: fp32 {:.0f}, bf16 {:.0f}, int8 {:.0f} GFLOP/s; triad {:.1f} GB/s\n\n",
+    return fmt::format("{}, {} threads; {}; seed {}\npeaks: fp32 {:.0f}, bf16 {:.0f}, int8 {:.0f} GFLOP/s; triad {:.1f} GB/s, best {:.1f}; "
+                       "latency {:.0f} ns, launch {:.2f} us\n\n",
                        m.processor, m.cores, m.libraries, m.seed, m.fp32_peak.si() / 1e9, m.bf16_peak.si() / 1e9,
-                       m.int8_peak.si() / 1e9, m.memory_bandwidth.si() / 1e9);
+                       m.int8_peak.si() / 1e9, m.triad_bandwidth.si() / 1e9, m.memory_bandwidth.si() / 1e9,
+                       m.memory_latency.si() * 1e9, m.launch.si() * 1e6);
 }
 
-std::string rows_text(const std::vector<MeasuredCase>& rows) {
-    std::string text = fmt::format("{:<62} {:>11} {:>7} {:>10} {:>8} {:>9}\n", "kernel", "us", "spread", "GFLOP/s", "GB/s", "loss %");
+std::string rows_text(std::vector<MeasuredCase> rows, const MachineFigures& machine) {
+    std::stable_sort(rows.begin(), rows.end(), [](const MeasuredCase& a, const MeasuredCase& b) {
+        return std::tuple(class_of(a), words_of(a.kernel_case)) < std::tuple(class_of(b), words_of(b.kernel_case));
+    });
+    std::string text = fmt::format("{:<62} {:>6} {:>11} {:>7} {:>10} {:>8} {:>7} {:>9}\n", "kernel", "caches", "us", "spread", "GFLOP/s", "GB/s", "% triad", "loss %");
     std::size_t unsteady = 0;
+    std::size_t counted = 0;
     for (const MeasuredCase& r : rows) {
+        if (!r.refused.empty()) continue;
+        ++counted;
         unsteady += r.time.steady ? 0 : 1;
-        text += fmt::format("{:<62} {:>11.1f} {:>6.1f}{} {:>10.1f} {:>8.2f} {:>9}\n", words_of(r.kernel_case), r.time.seconds().si() * 1e6,
-                            100 * r.time.spread, r.time.steady ? " " : "!", r.flop.si() / r.time.seconds().si() / 1e9,
-                            r.bytes.si() / r.time.seconds().si() / 1e9, r.accuracy_loss < 0 ? "" : fmt::format("{:.3f}", 100 * r.accuracy_loss));
+        const double rate = r.bytes.si() / r.time.seconds().si();
+        text += fmt::format("{:<62} {:>6} {:>11.1f} {:>6.1f}{} {:>10.1f} {:>8.2f} {:>7.0f} {:>9}\n", words_of(r.kernel_case), r.cold ? "cold" : "warm",
+                            r.time.seconds().si() * 1e6, 100 * r.time.spread, r.time.steady ? " " : "!", r.flop.si() / r.time.seconds().si() / 1e9,
+                            rate / 1e9, 100 * rate / machine.triad_bandwidth.si(), r.accuracy_loss < 0 ? "" : fmt::format("{:.3f}", 100 * r.accuracy_loss));
     }
-    return text + fmt::format("\n! {} of {} kept a spread above 5 %: their time is the fastest eighth of the repeats, not the median\n\n", unsteady, rows.size());
+    return text + fmt::format("\n! {} of {} kept a spread above 8 %: their time is the fastest eighth of the repeats, not the median\n\n", unsteady, counted);
 }
 
 std::string errors_text(const std::vector<CaseError>& errors, const std::string& title) {
@@ -103,11 +109,18 @@ Result<Device> device_of_file(const std::string& file, MachineFigures& figures) 
 
 ExitStatus calibrate_machine(const MachineOptions& options) {
     if (const Problems problems = output_problems(options.out); !problems.empty()) return print_problems(problems);
+    if (!options.device.empty() && options.device != "cpu") {
+        return print_problems({{"--device " + options.device, "is no device of this machine that the suite can run on",
+                                "leave it out or write cpu; fit other devices to measured tables with --from"}});
+    }
     const PinnedTeam team(options.threads);
     print_note("measuring the machine's limits");
     const MachineFigures machine = measure_machine(team.threads(), options.seed);
-    const std::vector<MeasuredCase> rows =
-        measure_cases(suite_cases(options.suite == "full", options.seed, machine), machine, options.seed);
+    const bool full = options.suite == "full";
+    SuiteOptions suite;
+    suite.seed = options.seed;
+    if (full) suite.limit = full_limit;
+    const std::vector<MeasuredCase> rows = measure_cases(suite_cases(full, options.seed, machine), machine, suite);
     print_note("fitting");
     MachineCalibration fit = fit_machine(machine, rows, options.seed);
     for (const Problem& refused : fit.refused) print_note(refused.place + ": " + refused.problem + "; " + refused.remedy);
@@ -115,7 +128,7 @@ ExitStatus calibrate_machine(const MachineOptions& options) {
     const Result<std::size_t> written = write_machine_calibration(machine, fit.calibration, options.out);
     if (!written) return print_problems(written.problems());
     print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
-    return print_answer(machine_text(machine) + rows_text(rows) + errors_text(fit.held_out, "errors in %, on rows held out"));
+    return print_answer(machine_text(machine) + rows_text(rows, machine) + errors_text(fit.held_out, "errors in %, on rows held out (five folds)"));
 }
 
 ExitStatus check_machine(const MachineOptions& options) {
@@ -125,10 +138,11 @@ ExitStatus check_machine(const MachineOptions& options) {
     const PinnedTeam team(static_cast<int>(figures.cores));
     // Another seed than the suite's, so that the shapes are new; only classes with a prediction.
     const std::uint64_t seed = static_cast<std::uint64_t>(figures.seed) + 1;
-    std::vector<KernelCase> cases;
-    const std::vector<KernelCase> all = suite_cases(false, seed, figures);
-    for (std::size_t i = 0; i < all.size() && cases.size() < checked_shapes; i += all.size() / checked_shapes) cases.push_back(all[i]);
-    const std::vector<CaseError> errors = predict_cases(*device, measure_cases(cases, figures, seed));
+    std::vector<SuiteCase> cases = suite_cases(false, seed, figures);   // in an order that mixes the classes
+    cases.resize(std::min(cases.size(), checked_shapes));
+    SuiteOptions suite;
+    suite.seed = seed;
+    const std::vector<CaseError> errors = predict_cases(*device, measure_cases(cases, figures, suite));
     std::vector<double> sizes;
     for (const CaseError& e : errors) sizes.push_back(std::abs(e.error()));
     std::sort(sizes.begin(), sizes.end());

@@ -10,6 +10,7 @@ namespace orrery {
 
 struct MachineOptions {
     std::string suite;          // "quick" or "full"
+    std::string device;         // empty or "cpu"
     std::string out;            // calibration file to write
     std::string check;          // calibration file to hold against 20 shapes measured anew
     std::string step;           // calibration file to hold against a training step

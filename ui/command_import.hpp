@@ -15,7 +15,7 @@ struct ImportOptions {
 
 ExitStatus command_import(const ImportOptions& options);
 
-/// "nvidia-smi, hwloc".
+/// "nvidia-smi, hwloc, nvbandwidth, ..".
 std::string import_kinds();
 
 }  // namespace orrery

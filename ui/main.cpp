@@ -144,10 +144,9 @@ Action declare_calibrate(CLI::App& app) {
     auto* from = app.add_option("--from", options->from, "Tables of measured kernels (CSV), a folder of them, or what nccl-tests printed; repeatable")
                      ->allow_extra_args(true)
                      ->type_name("FILE|FOLDER");
-    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on")->type_name("NAME");
+    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on; with --suite: cpu")->type_name("NAME");
     app.add_option("--node", options->node, "Catalogue node of nccl-tests outputs of several hosts; absent: the first with the device")->type_name("NAME");
     from->needs(device);
-    device->needs(from);
     app.add_option("--trainings", trainings->tables, "Tables of published trainings (JSON Lines), instead of --from")
         ->allow_extra_args(true)
         ->type_name("FILE")
@@ -176,6 +175,7 @@ Action declare_calibrate(CLI::App& app) {
         if (options->out.empty()) return print_problems({{"--out", "is missing", "say where to write the calibration"}});
         if (!machine->suite.empty()) {
             machine->out = options->out;
+            machine->device = options->device;
             return calibrate_machine(*machine);
         }
         if (!trainings->tables.empty()) {
@@ -200,8 +200,8 @@ Action declare_explain(CLI::App& app) {
 Action declare_import(CLI::App& app) {
     auto options = std::make_shared<ImportOptions>();
     app.add_option("KIND", options->kind, "What the file is: " + import_kinds())->required()->type_name("");
-    app.add_option("FILE", options->file, "Text of `nvidia-smi topo -m`, or XML of `lstopo`")->required()->type_name("");
-    app.add_option("--out", options->out, "Graph file to write, for cluster.fabric.graph; absent: standard output")->type_name("FILE");
+    app.add_option("FILE", options->file, "What the tool wrote: text of `nvidia-smi topo -m`, XML of `lstopo`, JSON of nvbandwidth, fio, DLIO or Kineto, CSV of cutlass_profiler")->required()->type_name("");
+    app.add_option("--out", options->out, "File to write: a graph for cluster.fabric.graph, measurements as JSON or, named *.csv, products for calibrate --from; absent: standard output")->type_name("FILE");
     return [options] { return command_import(*options); };
 }
 

@@ -18,7 +18,7 @@ double seconds_of_bytes(const Machine& machine, const StreamingParameters& param
 }  // namespace
 
 double streaming_seconds(const Machine& machine, const StreamingParameters& parameters, const Streaming& work) {
-    const double arithmetic = machine.peak > 0.0 ? work.flop.si() / machine.peak : 0.0;
+    const double arithmetic = machine.peak > 0.0 ? work.flop.si() / (machine.peak * parameters.vector_efficiency) : 0.0;
     return static_cast<double>(work.kernels) * parameters.launch.si() +
            std::max(seconds_of_bytes(machine, parameters, work.bytes.si()), arithmetic);
 }

@@ -1,6 +1,7 @@
 // Flash attention, forward and backward, by tiles of queries and keys that stay in a core's own cache.
 #include "kernels/reference/buffer.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/team.hpp"
 
 #include <cmath>
@@ -30,7 +31,7 @@ ORRERY_CLONES float exponentiate(float* scores, Index from, Index to, Index widt
     for (Index j = 0; j < from; ++j) scores[j] = 0.0F;
     float sum = 0.0F;
     for (Index j = from; j < to; ++j) {
-        const float e = std::exp(scores[j] * scale - top);
+        const float e = vector_exp(scores[j] * scale - top);
         scores[j] = e;
         sum += e;
     }

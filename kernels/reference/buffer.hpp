@@ -4,6 +4,7 @@
 #include "hardware/rng.hpp"
 #include "kernels/reference/operators.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
@@ -13,7 +14,6 @@
 #include <vector>
 
 namespace orrery {
-
 
 /// Rounds to nearest even, as hardware does (Intel, "BFLOAT16 - Hardware Numerics Definition", 2018).
 inline std::uint16_t to_bf16(float value) {
@@ -53,24 +53,22 @@ Shared<T> zeros(int copies, Index extent) {
     return std::make_shared<Copies<T>>(copies, extent);
 }
 
-/// Uniform on [-scale, scale): random data, since zeros run faster than they should.
+/// Uniform on [-scale, scale): random data, since zeros run faster than they should. All copies are alike.
 inline Shared<float> random_floats(int copies, Index extent, Rng& rng, float scale = 1.0F) {
     auto result = zeros<float>(copies, extent);
-    for (int i = 0; i < copies; ++i) {
-        for (float& value : result->values(i)) {
-            value = scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F);
-        }
-    }
+    if (copies <= 0) return result;
+    for (float& value : result->values()) value = scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F);
+    for (int i = 1; i < copies; ++i) std::copy_n((*result)[0], extent, (*result)[i]);
     return result;
 }
 
 inline Shared<std::uint16_t> random_bf16(int copies, Index extent, Rng& rng, float scale = 1.0F) {
     auto result = zeros<std::uint16_t>(copies, extent);
-    for (int i = 0; i < copies; ++i) {
-        for (std::uint16_t& value : result->values(i)) {
-            value = to_bf16(scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F));
-        }
+    if (copies <= 0) return result;
+    for (std::uint16_t& value : result->values()) {
+        value = to_bf16(scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F));
     }
+    for (int i = 1; i < copies; ++i) std::copy_n((*result)[0], extent, (*result)[i]);
     return result;
 }
 

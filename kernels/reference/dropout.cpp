@@ -1,5 +1,6 @@
 // Dropout whose mask comes from a counter, so that the backward pass can make it again.
 #include "kernels/reference/entries.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
@@ -16,7 +17,7 @@ inline std::uint32_t mixed(std::uint32_t x) {
     return x ^ (x >> 16);
 }
 
-ORRERY_CLONES void dropout_range(const float* x, float* y, std::uint32_t first, Index extent) {
+ORRERY_CLONES void dropout_range(const float* __restrict x, float* __restrict y, std::uint32_t first, Index extent) {
     for (Index i = 0; i < extent; ++i) {
         y[i] = mixed(first + static_cast<std::uint32_t>(i)) < dropped_below ? 0.0F : x[i] * kept_scale;
     }
@@ -32,7 +33,13 @@ PreparedKernel prepare_dropout(const KernelCase& c, int copies, Rng& rng) {
         copies, 8.0 * static_cast<double>(extent), 10.0 * static_cast<double>(extent), y,
         [=](int i) {
             deal_out(extent, 16384, [&](Index begin, Index end) {
-                dropout_range((*x)[i] + begin, (*y)[i] + begin, static_cast<std::uint32_t>(begin), end - begin);
+                const float* from = (*x)[i] + begin;
+                write_pieces(
+                    (*y)[i] + begin, end - begin, extent >= around_least,
+                    [&](Index first, Index last, float* out) {
+                        dropout_range(from + first, out, static_cast<std::uint32_t>(begin + first), last - first);
+                    },
+                    [&](Index at) { return Inputs{from + at}; });
             });
         },
         [=] {

@@ -1,6 +1,7 @@
 // Embedding look-up and its gradient.
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
@@ -23,8 +24,14 @@ Gather gather_work(const KernelCase& c, bool scatter) {
 void gather_rows(const float* table, const std::int32_t* picks, float* y, Index rows, Index columns) {
     deal_out(rows, 16, [&](Index begin, Index end) {
         for (Index r = begin; r < end; ++r) {
-            std::memcpy(y + r * columns, table + picks[r] * columns, static_cast<std::size_t>(columns) * sizeof(float));
+            const float* row = table + picks[r] * columns;
+            if (rows * columns >= around_least) {
+                store_around(row, y + r * columns, columns);
+            } else {
+                std::memcpy(y + r * columns, row, static_cast<std::size_t>(columns) * sizeof(float));
+            }
         }
+        finish_stores();
     });
 }
 
@@ -37,12 +44,12 @@ void scatter_add(float* table, const std::int32_t* picks, const float* x, Index 
 PreparedKernel prepare_gather(const KernelCase& c, int copies, Rng& rng) {
     const Index rows = c.sizes[0];
     const Index columns = c.sizes[1];
-    const auto table = random_floats(1, c.sizes[2] * columns, rng);
+    const auto table = random_floats(copies, c.sizes[2] * columns, rng);
     const auto picks = random_indices(copies, rows, c.sizes[2], rng);
     const auto y = zeros<float>(copies, rows * columns);
     PreparedKernel kernel = streaming_kernel(
         copies, 8.0 * static_cast<double>(rows * columns), 0.0, y,
-        [=](int i) { gather_rows((*table)[0], (*picks)[i], (*y)[i], rows, columns); },
+        [=](int i) { gather_rows((*table)[i], (*picks)[i], (*y)[i], rows, columns); },
         [=] {
             std::vector<double> want;
             for (Index r = 0; r < rows; ++r) {
@@ -57,12 +64,12 @@ PreparedKernel prepare_gather(const KernelCase& c, int copies, Rng& rng) {
 PreparedKernel prepare_scatter_add(const KernelCase& c, int copies, Rng& rng) {
     const Index rows = c.sizes[0];
     const Index columns = c.sizes[1];
-    const auto table = random_floats(1, c.sizes[2] * columns, rng);
+    const auto table = random_floats(copies, c.sizes[2] * columns, rng);
     const auto picks = random_indices(copies, rows, c.sizes[2], rng);
     const auto x = random_floats(copies, rows * columns, rng);
     PreparedKernel kernel = streaming_kernel(
         copies, 12.0 * static_cast<double>(rows * columns), static_cast<double>(rows * columns), table,
-        [=](int i) { scatter_add((*table)[0], (*picks)[i], (*x)[i], rows, columns); }, [] { return std::vector<double>{}; });
+        [=](int i) { scatter_add((*table)[i], (*picks)[i], (*x)[i], rows, columns); }, [] { return std::vector<double>{}; });
     kernel.work = gather_work(c, true);
     kernel.check = [=, run = kernel.run] {
         std::vector<double> want(table->values().begin(), table->values().end());

@@ -9,6 +9,7 @@ PreparedKernel prepare_adafactor(const KernelCase& kernel_case, int copies, Rng&
 PreparedKernel prepare_adam(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_add(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_all_reduce(const KernelCase& kernel_case, int copies, Rng& rng);
+PreparedKernel prepare_attention_backward(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_attention_decode(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_attention_prefill(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_convolution(const KernelCase& kernel_case, int copies, Rng& rng);
@@ -40,6 +41,7 @@ PreparedKernel prepare_sparse_multiply(const KernelCase& kernel_case, int copies
 PreparedKernel prepare_swiglu(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_swiglu_backward(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_top_k(const KernelCase& kernel_case, int copies, Rng& rng);
+PreparedKernel prepare_training_multiply(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_triad(const KernelCase& kernel_case, int copies, Rng& rng);
 
 }  // namespace orrery

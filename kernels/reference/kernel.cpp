@@ -14,12 +14,16 @@ const std::vector<KernelEntry>& reference_kernels() {
     static const std::vector<KernelEntry> entries{
         {"matrix-multiply", "batch m n k", "Product as a framework calls it: both operands row by row.", {fp32, bf16, int8},
          prepare_matrix_multiply},
+        {"training-multiply", "batch m n k", "The three products of a layer's step: plain, left or right side transposed.",
+         {fp32}, prepare_training_multiply},
         {"packed-matrix-multiply", "batch m n k", "Product whose right side is stored in the library's own blocks.",
          {fp32, bf16, int8}, prepare_matrix_multiply},
         {"grouped-multiply", "groups rows n k", "One product per expert, rows spread unevenly.", {fp32, bf16},
          prepare_grouped_multiply},
         {"attention-prefill", "batch heads kv_heads head queries keys window causal", "Flash attention by tiles.", {fp32},
          prepare_attention_prefill},
+        {"attention-backward", "batch heads kv_heads head queries keys window causal", "Gradients of queries, keys and values.",
+         {fp32}, prepare_attention_backward},
         {"attention-decode", "batch heads kv_heads head keys window", "One query against pages of cached keys.",
          {fp32, bf16}, prepare_attention_decode},
         {"layer-norm", "rows columns", "Mean and variance removed, gain and shift.", {fp32}, prepare_layer_norm},
@@ -82,12 +86,14 @@ Bytes footprint_of(const KernelCase& kernel_case) {
     const std::string& name = kernel_case.kernel;
     if (name == "pointer-chase" || name == "file-read") return Bytes::from_si(size(0));
     double elements = 4.0 * size(0) * size(1);   // row-wise kernels: at most gate, up and three gradients
-    if (name.ends_with("matrix-multiply")) {
+    if (name.ends_with("matrix-multiply") || name == "training-multiply") {
         elements = size(0) * (size(1) * size(3) + 2.0 * size(2) * size(3) + size(1) * size(2));
     } else if (name == "grouped-multiply") {
         elements = size(1) * (size(2) + size(3)) + size(0) * size(2) * size(3);
     } else if (name == "attention-prefill") {
         elements = 2.0 * size(0) * size(3) * (size(1) * size(4) + size(2) * size(5));
+    } else if (name == "attention-backward") {
+        elements = 4.0 * size(0) * size(3) * (size(1) * size(4) + size(2) * size(5));
     } else if (name == "attention-decode") {
         elements = 2.0 * size(0) * size(2) * size(3) * (size(4) + 16.0) + 2.0 * size(0) * size(1) * size(3);
     } else if (name == "rotary") {

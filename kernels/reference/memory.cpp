@@ -1,6 +1,7 @@
 // What memory itself can do: copy, STREAM triad, a residual add, and the latency of dependent reads.
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
@@ -32,18 +33,6 @@ void triad_range(const float* x, const float* y, float* z, Index extent, float s
     for (; i < extent; ++i) z[i] = x[i] + scale * y[i];
 }
 
-void copy_range(const float* x, float* y, Index extent) {
-    Index i = 0;
-#if defined(__x86_64__)
-    for (; i < extent && (reinterpret_cast<std::uintptr_t>(y + i) & 15U) != 0; ++i) y[i] = x[i];
-    for (; i + 16 <= extent; i += 16) {
-        for (Index j = 0; j < 16; j += 4) _mm_stream_ps(y + i + j, _mm_loadu_ps(x + i + j));
-    }
-    _mm_sfence();
-#endif
-    for (; i < extent; ++i) y[i] = x[i];
-}
-
 ORRERY_CLONES void add_range(float* y, const float* x, Index extent) {
     for (Index i = 0; i < extent; ++i) y[i] += x[i];
 }
@@ -62,7 +51,10 @@ PreparedKernel prepare_copy(const KernelCase& c, int copies, Rng& rng) {
         copies, 8.0 * static_cast<double>(extent), 0.0, y,
         [=](int i) {
             deal_out(extent, memory_grain,
-                     [&](Index begin, Index end) { copy_range((*x)[i] + begin, (*y)[i] + begin, end - begin); });
+                     [&](Index begin, Index end) {
+                         store_around((*x)[i] + begin, (*y)[i] + begin, end - begin);
+                         finish_stores();
+                     });
         },
         [=] { return std::vector<double>(x->values().begin(), x->values().end()); });
 }

@@ -2,6 +2,7 @@
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/gradient.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
@@ -13,54 +14,50 @@ namespace {
 
 constexpr Index norm_grain = 8;   // rows that are not worth a second thread
 
-ORRERY_CLONES void layer_norm_rows(const float* x, const float* gain, const float* shift, float* y, Index rows,
-                                   Index columns) {
-    for (Index r = 0; r < rows; ++r, x += columns, y += columns) {
-        float sum = 0.0F;
-        for (Index i = 0; i < columns; ++i) sum += x[i];
-        const float mean = sum / static_cast<float>(columns);
-        float squares = 0.0F;
-        for (Index i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
-        const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + norm_epsilon);
-        for (Index i = 0; i < columns; ++i) y[i] = (x[i] - mean) * scale * gain[i] + shift[i];
-    }
+ORRERY_CLONES void layer_norm_row(const float* __restrict x, const float* __restrict gain, const float* __restrict shift,
+                                  float* __restrict y, Index columns) {
+    float sum = 0.0F;
+    for (Index i = 0; i < columns; ++i) sum += x[i];
+    const float mean = sum / static_cast<float>(columns);
+    float squares = 0.0F;
+    for (Index i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + norm_epsilon);
+    for (Index i = 0; i < columns; ++i) y[i] = (x[i] - mean) * scale * gain[i] + shift[i];
 }
 
-ORRERY_CLONES void rms_norm_rows(const float* x, const float* gain, float* y, Index rows, Index columns) {
-    for (Index r = 0; r < rows; ++r, x += columns, y += columns) {
-        float squares = 0.0F;
-        for (Index i = 0; i < columns; ++i) squares += x[i] * x[i];
-        const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + norm_epsilon);
-        for (Index i = 0; i < columns; ++i) y[i] = x[i] * scale * gain[i];
-    }
+ORRERY_CLONES void rms_norm_row(const float* __restrict x, const float* __restrict gain, float* __restrict y, Index columns) {
+    float squares = 0.0F;
+    for (Index i = 0; i < columns; ++i) squares += x[i] * x[i];
+    const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + norm_epsilon);
+    for (Index i = 0; i < columns; ++i) y[i] = x[i] * scale * gain[i];
 }
 
 // With centred = 1 the mean is removed (layer norm), with 0 it is not (RMS norm).
-ORRERY_CLONES void norm_backward_rows(const float* x, const float* gain, const float* dy, float* dx, float* dgain,
-                                      float* dshift, Index rows, Index columns, float centred) {
+ORRERY_CLONES void norm_backward_row(const float* __restrict x, const float* __restrict gain, const float* __restrict dy,
+                                     float* __restrict dx, float* __restrict dgain, float* __restrict dshift, Index columns,
+                                     float centred) {
     const float inverse = 1.0F / static_cast<float>(columns);
-    for (Index r = 0; r < rows; ++r, x += columns, dy += columns, dx += columns) {
-        float sum = 0.0F;
-        for (Index i = 0; i < columns; ++i) sum += x[i];
-        const float mean = centred * sum * inverse;
-        float squares = 0.0F;
-        for (Index i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
-        const float scale = 1.0F / std::sqrt(squares * inverse + norm_epsilon);
-        float along = 0.0F;
-        float total = 0.0F;
-        for (Index i = 0; i < columns; ++i) {
-            const float g = dy[i] * gain[i];
-            total += g;
-            along += g * (x[i] - mean) * scale;
-        }
-        const float shift_all = centred * total * inverse;
-        const float along_all = along * inverse;
-        for (Index i = 0; i < columns; ++i) {
-            const float normal = (x[i] - mean) * scale;
-            dx[i] = scale * (dy[i] * gain[i] - shift_all - normal * along_all);
-            dgain[i] += dy[i] * normal;
-            dshift[i] += dy[i];
-        }
+    // One walk for all sums: those about the mean follow from those about zero.
+    float sum = 0.0F;
+    float squares = 0.0F;
+    float total = 0.0F;
+    float product = 0.0F;
+    for (Index i = 0; i < columns; ++i) {
+        const float g = dy[i] * gain[i];
+        sum += x[i];
+        total += g;
+        product += g * x[i];
+    }
+    const float mean = centred * sum * inverse;
+    for (Index i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const float scale = 1.0F / std::sqrt(squares * inverse + norm_epsilon);
+    const float shift_all = centred * total * inverse;
+    const float along_all = (product - mean * total) * scale * inverse;
+    for (Index i = 0; i < columns; ++i) {
+        const float normal = (x[i] - mean) * scale;
+        dx[i] = scale * (dy[i] * gain[i] - shift_all - normal * along_all);
+        dgain[i] += dy[i] * normal;
+        if (centred > 0.0F) dshift[i] += dy[i];
     }
 }
 
@@ -70,8 +67,12 @@ void norm_backward(const float* x, const float* gain, const float* dy, float* dx
     deal_out(rows, norm_grain, [&](Index begin, Index end) {
         std::vector<float>& mine = sums[static_cast<std::size_t>(omp_get_thread_num())];
         mine.assign(static_cast<std::size_t>(2 * columns), 0.0F);
-        norm_backward_rows(x + begin * columns, gain, dy + begin * columns, dx + begin * columns, mine.data(),
-                           mine.data() + columns, end - begin, columns, centred);
+        write_rows(
+            dx, begin, end, columns, rows * columns >= around_least,
+            [&](Index r, float* out) {
+                norm_backward_row(x + r * columns, gain, dy + r * columns, out, mine.data(), mine.data() + columns, columns, centred);
+            },
+            [&](Index r) { return Inputs{x + r * columns, dy + r * columns}; });
     });
     for (Index i = 0; i < columns; ++i) {
         float gain_sum = 0.0F;
@@ -177,7 +178,9 @@ PreparedKernel norm_gradient(const KernelCase& c, int copies, Rng& rng, bool cen
 
 void layer_norm(const float* x, const float* gain, const float* shift, float* y, Index rows, Index columns) {
     deal_out(rows, norm_grain, [&](Index begin, Index end) {
-        layer_norm_rows(x + begin * columns, gain, shift, y + begin * columns, end - begin, columns);
+        write_rows(y, begin, end, columns, rows * columns >= around_least,
+                   [&](Index r, float* out) { layer_norm_row(x + r * columns, gain, shift, out, columns); },
+                   [&](Index r) { return Inputs{x + r * columns}; });
     });
 }
 
@@ -188,7 +191,9 @@ void layer_norm_backward(const float* x, const float* gain, const float* dy, flo
 
 void rms_norm(const float* x, const float* gain, float* y, Index rows, Index columns) {
     deal_out(rows, norm_grain, [&](Index begin, Index end) {
-        rms_norm_rows(x + begin * columns, gain, y + begin * columns, end - begin, columns);
+        write_rows(y, begin, end, columns, rows * columns >= around_least,
+                   [&](Index r, float* out) { rms_norm_row(x + r * columns, gain, out, columns); },
+                   [&](Index r) { return Inputs{x + r * columns}; });
     });
 }
 

@@ -37,6 +37,22 @@ PinnedTeam::PinnedTeam(int threads) {
 
 PinnedTeam::~PinnedTeam() { sched_setaffinity(0, sizeof before_, &before_); }
 
+namespace {
+
+void set_urgent(bool urgent) {
+#pragma omp parallel
+    {
+        sched_param priority{};
+        priority.sched_priority = urgent ? 1 : 0;
+        sched_setscheduler(0, urgent ? SCHED_FIFO : SCHED_OTHER, &priority);   // refused without the right: then as before
+    }
+}
+
+}  // namespace
+
+UrgentSpell::UrgentSpell() { set_urgent(true); }
+UrgentSpell::~UrgentSpell() { set_urgent(false); }
+
 void* aligned_memory(std::size_t bytes) {
     constexpr std::size_t large_page = std::size_t{2} << 20;
     const std::size_t alignment = bytes >= large_page ? large_page : 64;

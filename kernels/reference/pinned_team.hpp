@@ -20,4 +20,14 @@ class PinnedTeam {
     cpu_set_t before_{};
 };
 
+/// While it lives, the team runs before all ordinary programs where the system allows it (SCHED_FIFO of POSIX; as a rule
+/// for root), so that neighbours do not cut into a sample. Meant for spells below a second, between which others run.
+class UrgentSpell {
+  public:
+    UrgentSpell();
+    ~UrgentSpell();
+    UrgentSpell(const UrgentSpell&) = delete;
+    UrgentSpell& operator=(const UrgentSpell&) = delete;
+};
+
 }  // namespace orrery

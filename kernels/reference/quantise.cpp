@@ -1,6 +1,7 @@
 // Quantising to int8 with a scale per row and to int4 in groups, and back, with what the rounding costs.
 #include "kernels/reference/buffer.hpp"
 #include "kernels/reference/entries.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/team.hpp"
 
 #include <algorithm>
@@ -18,31 +19,46 @@ ORRERY_CLONES float largest_size(const float* x, Index extent) {
     return top;
 }
 
-ORRERY_CLONES void round_int8(const float* x, std::int8_t* q, float inverse, Index extent) {
+ORRERY_CLONES void round_int8(const float* __restrict x, std::int8_t* __restrict q, float inverse, Index extent) {
     for (Index i = 0; i < extent; ++i) q[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)));
 }
 
-ORRERY_CLONES void widen_int8(const std::int8_t* q, float* y, float scale, Index extent) {
+ORRERY_CLONES void widen_int8(const std::int8_t* __restrict q, float* __restrict y, float scale, Index extent) {
     for (Index i = 0; i < extent; ++i) y[i] = scale * static_cast<float>(q[i]);
 }
 
 // Value i of a group in the low half of byte i, value i + 16 in the high half; 8 is zero.
-ORRERY_CLONES void round_int4(const float* x, std::uint8_t* q, float* scales, Index groups) {
+ORRERY_CLONES void round_int4(const float* __restrict x, std::uint8_t* __restrict q, float* __restrict scales, Index groups) {
     constexpr Index half = int4_group / 2;
-    for (Index g = 0; g < groups; ++g, x += int4_group, q += half) {
-        float top = 0.0F;
-        for (Index i = 0; i < int4_group; ++i) top = std::abs(x[i]) > top ? std::abs(x[i]) : top;
-        scales[g] = top / 7.0F;
-        const float inverse = top > 0.0F ? 7.0F / top : 0.0F;
-        for (Index i = 0; i < half; ++i) {
-            const auto low = static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)) + 8;
-            const auto high = static_cast<std::int32_t>(std::nearbyint(x[i + half] * inverse)) + 8;
-            q[i] = static_cast<std::uint8_t>(low | (high << 4));
+    constexpr Index block = 32;   // groups: the divisions of their scales run side by side
+    float inverses[block];
+    for (Index first = 0; first < groups; first += block) {
+        const Index width = groups - first < block ? groups - first : block;
+        for (Index g = 0; g < width; ++g) {
+            const float* from = x + (first + g) * int4_group;
+            float top = 0.0F;
+            for (Index i = 0; i < int4_group; ++i) top = std::abs(from[i]) > top ? std::abs(from[i]) : top;
+            scales[first + g] = top;
+        }
+        for (Index g = 0; g < width; ++g) {
+            const float top = scales[first + g];
+            inverses[g] = top > 0.0F ? 7.0F / top : 0.0F;
+            scales[first + g] = top / 7.0F;
+        }
+        for (Index g = 0; g < width; ++g) {
+            const float* from = x + (first + g) * int4_group;
+            std::uint8_t* to = q + (first + g) * half;
+            // Adding 8.5 and cutting off rounds to nearest, since no step is below -7.
+            for (Index i = 0; i < half; ++i) {
+                const auto low = static_cast<std::int32_t>(from[i] * inverses[g] + 8.5F);
+                const auto high = static_cast<std::int32_t>(from[i + half] * inverses[g] + 8.5F);
+                to[i] = static_cast<std::uint8_t>(low | (high << 4));
+            }
         }
     }
 }
 
-ORRERY_CLONES void widen_int4(const std::uint8_t* q, float* y, const float* scales, Index groups) {
+ORRERY_CLONES void widen_int4(const std::uint8_t* __restrict q, float* __restrict y, const float* __restrict scales, Index groups) {
     constexpr Index half = int4_group / 2;
     for (Index g = 0; g < groups; ++g, y += int4_group, q += half) {
         for (Index i = 0; i < half; ++i) {
@@ -64,7 +80,8 @@ void quantise_int8(const float* x, std::int8_t* q, float* scales, Index rows, In
 
 void dequantise_int8(const std::int8_t* q, const float* scales, float* y, Index rows, Index columns) {
     deal_out(rows, quantise_grain, [&](Index begin, Index end) {
-        for (Index r = begin; r < end; ++r) widen_int8(q + r * columns, y + r * columns, scales[r], columns);
+        write_rows(y, begin, end, columns, rows * columns >= around_least,
+                   [&](Index r, float* out) { widen_int8(q + r * columns, out, scales[r], columns); }, [](Index) { return Inputs{}; });
     });
 }
 
@@ -76,7 +93,12 @@ void quantise_int4(const float* x, std::uint8_t* q, float* scales, Index groups)
 
 void dequantise_int4(const std::uint8_t* q, const float* scales, float* y, Index groups) {
     deal_out(groups, 256, [&](Index begin, Index end) {
-        widen_int4(q + begin * int4_group / 2, y + begin * int4_group, scales + begin, end - begin);
+        write_pieces(y + begin * int4_group, (end - begin) * int4_group, groups * int4_group >= around_least,
+                     [&](Index first, Index last, float* out) {
+                         const Index group = begin + first / int4_group;   // pieces are whole groups
+                         widen_int4(q + group * int4_group / 2, out, scales + group, (last - first) / int4_group);
+                     },
+                     [](Index) { return Inputs{}; });
     });
 }
 

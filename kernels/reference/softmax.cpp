@@ -2,6 +2,7 @@
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/gradient.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
@@ -12,27 +13,23 @@ namespace {
 
 constexpr Index softmax_grain = 8;
 
-ORRERY_CLONES void softmax_rows(const float* x, float* y, Index rows, Index columns) {
-    for (Index r = 0; r < rows; ++r, x += columns, y += columns) {
-        float top = -3e38F;
-        for (Index i = 0; i < columns; ++i) top = x[i] > top ? x[i] : top;
-        float sum = 0.0F;
-        for (Index i = 0; i < columns; ++i) {
-            const float e = std::exp(x[i] - top);
-            y[i] = e;
-            sum += e;
-        }
-        const float scale = 1.0F / sum;
-        for (Index i = 0; i < columns; ++i) y[i] *= scale;
+ORRERY_CLONES void softmax_row_to(const float* __restrict x, float* __restrict y, Index columns) {
+    float top = -3e38F;
+    for (Index i = 0; i < columns; ++i) top = x[i] > top ? x[i] : top;
+    float sum = 0.0F;
+    for (Index i = 0; i < columns; ++i) {
+        const float e = vector_exp(x[i] - top);
+        y[i] = e;
+        sum += e;
     }
+    const float scale = 1.0F / sum;
+    for (Index i = 0; i < columns; ++i) y[i] *= scale;
 }
 
-ORRERY_CLONES void softmax_backward_rows(const float* y, const float* dy, float* dx, Index rows, Index columns) {
-    for (Index r = 0; r < rows; ++r, y += columns, dy += columns, dx += columns) {
-        float dot = 0.0F;
-        for (Index i = 0; i < columns; ++i) dot += y[i] * dy[i];
-        for (Index i = 0; i < columns; ++i) dx[i] = y[i] * (dy[i] - dot);
-    }
+ORRERY_CLONES void softmax_backward_row(const float* __restrict y, const float* __restrict dy, float* __restrict dx, Index columns) {
+    float dot = 0.0F;
+    for (Index i = 0; i < columns; ++i) dot += y[i] * dy[i];
+    for (Index i = 0; i < columns; ++i) dx[i] = y[i] * (dy[i] - dot);
 }
 
 std::vector<double> softmax_row(std::span<const double> x) {
@@ -49,13 +46,18 @@ std::vector<double> softmax_row(std::span<const double> x) {
 
 void softmax(const float* x, float* y, Index rows, Index columns) {
     deal_out(rows, softmax_grain, [&](Index begin, Index end) {
-        softmax_rows(x + begin * columns, y + begin * columns, end - begin, columns);
+        write_rows(y, begin, end, columns, rows * columns >= around_least,
+                   [&](Index r, float* out) { softmax_row_to(x + r * columns, out, columns); },
+                   [&](Index r) { return Inputs{x + r * columns}; });
     });
 }
 
 void softmax_backward(const float* y, const float* dy, float* dx, Index rows, Index columns) {
     deal_out(rows, softmax_grain, [&](Index begin, Index end) {
-        softmax_backward_rows(y + begin * columns, dy + begin * columns, dx + begin * columns, end - begin, columns);
+        write_rows(
+            dx, begin, end, columns, rows * columns >= around_least,
+            [&](Index r, float* out) { softmax_backward_row(y + r * columns, dy + r * columns, out, columns); },
+            [&](Index r) { return Inputs{y + r * columns, dy + r * columns}; });
     });
 }
 
@@ -73,7 +75,7 @@ PreparedKernel prepare_softmax(const KernelCase& c, int copies, Rng& rng) {
         return want;
     };
     const auto elements = static_cast<double>(rows * columns);
-    return streaming_kernel(copies, 8.0 * elements, 5.0 * elements, y,
+    return streaming_kernel(copies, 8.0 * elements, (4.0 + exp_flop) * elements, y,
                             [=](int i) { softmax((*x)[i], (*y)[i], rows, columns); }, oracle);
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/gradient.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
@@ -12,14 +13,14 @@ namespace {
 
 constexpr Index swiglu_grain = 8192;   // elements
 
-ORRERY_CLONES void swiglu_range(const float* gate, const float* up, float* y, Index elements) {
-    for (Index i = 0; i < elements; ++i) y[i] = gate[i] / (1.0F + std::exp(-gate[i])) * up[i];
+ORRERY_CLONES void swiglu_range(const float* __restrict gate, const float* __restrict up, float* __restrict y, Index elements) {
+    for (Index i = 0; i < elements; ++i) y[i] = gate[i] / (1.0F + vector_exp(-gate[i])) * up[i];
 }
 
-ORRERY_CLONES void swiglu_backward_range(const float* gate, const float* up, const float* dy, float* dgate, float* dup,
-                                         Index elements) {
+ORRERY_CLONES void swiglu_backward_range(const float* __restrict gate, const float* __restrict up, const float* __restrict dy,
+                                         float* __restrict dgate, float* __restrict dup, Index elements) {
     for (Index i = 0; i < elements; ++i) {
-        const float sigmoid = 1.0F / (1.0F + std::exp(-gate[i]));
+        const float sigmoid = 1.0F / (1.0F + vector_exp(-gate[i]));
         const float silu = gate[i] * sigmoid;
         dup[i] = dy[i] * silu;
         dgate[i] = dy[i] * up[i] * (sigmoid + silu * (1.0F - sigmoid));
@@ -29,13 +30,28 @@ ORRERY_CLONES void swiglu_backward_range(const float* gate, const float* up, con
 }  // namespace
 
 void swiglu(const float* gate, const float* up, float* y, Index elements) {
-    deal_out(elements, swiglu_grain,
-             [&](Index begin, Index end) { swiglu_range(gate + begin, up + begin, y + begin, end - begin); });
+    deal_out(elements, swiglu_grain, [&](Index begin, Index end) {
+        write_pieces(
+            y + begin, end - begin, elements >= around_least,
+            [&](Index first, Index last, float* out) {
+                swiglu_range(gate + begin + first, up + begin + first, out, last - first);
+            },
+            [&](Index at) { return Inputs{gate + begin + at, up + begin + at}; });
+    });
 }
 
 void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup, Index elements) {
     deal_out(elements, swiglu_grain, [&](Index begin, Index end) {
-        swiglu_backward_range(gate + begin, up + begin, dy + begin, dgate + begin, dup + begin, end - begin);
+        const bool around = elements >= around_least;
+        alignas(64) float piece[around_piece];
+        write_pieces(
+            dgate + begin, end - begin, around,
+            [&](Index first, Index last, float* out) {
+                const Index at = begin + first;
+                swiglu_backward_range(gate + at, up + at, dy + at, out, around ? piece : dup + at, last - first);
+                if (around) store_around(piece, dup + at, last - first);
+            },
+            [&](Index at) { return Inputs{gate + begin + at, up + begin + at, dy + begin + at}; });
     });
 }
 
@@ -52,7 +68,7 @@ PreparedKernel prepare_swiglu(const KernelCase& c, int copies, Rng& rng) {
         }
         return want;
     };
-    return streaming_kernel(copies, 12.0 * static_cast<double>(extent), 5.0 * static_cast<double>(extent), y,
+    return streaming_kernel(copies, 12.0 * static_cast<double>(extent), (4.0 + exp_flop) * static_cast<double>(extent), y,
                             [=](int i) { swiglu((*gate)[i], (*up)[i], (*y)[i], extent); }, oracle);
 }
 
@@ -66,7 +82,7 @@ PreparedKernel prepare_swiglu_backward(const KernelCase& c, int copies, Rng& rng
     const auto dgate = zeros<float>(copies, extent);
     const auto dup = zeros<float>(copies, extent);
     PreparedKernel kernel = streaming_kernel(
-        copies, 20.0 * static_cast<double>(extent), 10.0 * static_cast<double>(extent), dgate,
+        copies, 20.0 * static_cast<double>(extent), (9.0 + exp_flop) * static_cast<double>(extent), dgate,
         [=](int i) { swiglu_backward((*gate)[i], (*up)[i], (*dy)[i], (*dgate)[i], (*dup)[i], extent); },
         [] { return std::vector<double>{}; });
     kernel.check = [=, run = kernel.run] {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 using namespace orrery;
 
@@ -32,24 +33,86 @@ TEST_CASE("a suite is the same for the same seed and has forty products", "[kern
     const auto cases = suite_cases(false, 3, machine);
     CHECK(cases == suite_cases(false, 3, machine));
     CHECK(cases != suite_cases(false, 4, machine));
-    const auto products = [](const std::vector<KernelCase>& list) {
-        return std::count_if(list.begin(), list.end(), [](const KernelCase& c) { return c.kernel.ends_with("matrix-multiply"); });
+    const auto products = [](const std::vector<SuiteCase>& list) {
+        return std::count_if(list.begin(), list.end(), [](const SuiteCase& c) { return find_kernel(c.kernel_case.kernel)->sizes == "batch m n k"; });
     };
-    CHECK(products(cases) == 40);
+    CHECK(products(cases) == 40 + 16 + 16);
     machine.bf16_peak = machine.int8_peak = {};
-    CHECK(products(suite_cases(false, 3, machine)) == 24);
-    for (const KernelCase& one : cases) CHECK(find_kernel(one.kernel) != nullptr);
+    CHECK(products(suite_cases(false, 3, machine)) == 40);
+    for (const SuiteCase& one : cases) CHECK(find_kernel(one.kernel_case.kernel) != nullptr);
 }
 
 TEST_CASE("a shape that memory is too small for shrinks and says so", "[kernels][calibrate]") {
     // Method: a copy of 2^45 elements, beyond any memory; what was measured fits what is free.
     const PinnedTeam team;
-    const MeasuredCase measured = measure_case({"launch", {1}, DataType::fp32}, some_machine(), 1);
+    MachineFigures machine = some_machine();
+    machine.cache = 1.0_MiB;
+    MeasuredCase measured;
+    measure_case({{"launch", {1}, DataType::fp32}, false}, machine, 1, {}, measured);
     CHECK(measured.shrunk_from.empty());
-    const MeasuredCase shrunk = measure_case({"sgd", {std::int64_t{1} << 45}, DataType::fp32},
-                                             [] { MachineFigures m = some_machine(); m.cache = 1.0_MiB; return m; }(), 1);
+    MeasuredCase shrunk;
+    measure_case({{"sgd", {std::int64_t{1} << 45}, DataType::fp32}, true}, machine, 1, {}, shrunk);
     CHECK(shrunk.shrunk_from == "sgd fp32 35184372088832");
     CHECK(footprint_of(shrunk.kernel_case) < available_memory());
+}
+
+TEST_CASE("samples during which another program ran do not count", "[kernels][calibrate]") {
+    // Method: twenty calm samples of 1 ms and ten disturbed of 5 ms; then five calm ones only, which are too few.
+    Samples samples{std::vector<double>(20, 1e-3), std::vector<double>(10, 5e-3)};
+    const Measurement calm = measurement_of(samples);
+    CHECK(calm.seconds().si() == Approx(1e-3));
+    CHECK(calm.steady);
+    CHECK(calm.disturbed == 10);
+    samples.calm.resize(5);
+    const Measurement few = measurement_of(samples);
+    CHECK(!few.steady);
+    CHECK(few.repeats == 15);
+}
+
+TEST_CASE("a suite that has no time left says of each row that it was not measured", "[kernels][calibrate]") {
+    // Method: a limit of no time at all.
+    const PinnedTeam team;
+    SuiteOptions options;
+    options.limit = Seconds::from_si(-1.0);
+    const auto rows = measure_suite({{{"add", {1000}, DataType::fp32}, false}}, some_machine(), options, [](const SuiteProgress&) {});
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].refused == "the suite's time was over before it was measured");
+    CHECK(predict_cases(with_figures(Device{}, some_machine()), rows).empty());
+}
+
+TEST_CASE("a fit to times of the model itself finds them again on rows held out", "[kernels][calibrate]") {
+    // Method: times made by the operator model at parameters of our own; five folds meet them within 3 %.
+    const MachineFigures machine = some_machine();
+    Device device = with_figures(Device{}, machine);
+    Calibration truth;
+    GemmCalibration gemm;
+    gemm.type = DataType::fp32;
+    gemm.parameters = {5.0_us, 0.75, 0.7, 1.0_us, 50.0_GBps, 80.0_GBps, 6.0, 5.0_us, 0.0, 2.0};
+    truth.gemm.push_back(gemm);
+    truth.streaming = StreamingParameters{4.0_us, 0.8, 0.2};
+    device.calibration = std::make_shared<const Calibration>(truth);
+    std::vector<MeasuredCase> rows;
+    Rng rng(7);
+    for (int i = 0; i < 60; ++i) {
+        MeasuredCase row;
+        const auto size = [&](std::int64_t most) { return static_cast<std::int64_t>(64 + rng.below(static_cast<std::uint64_t>(most))); };
+        const bool product = i % 2 == 0;
+        row.cold = !product;
+        row.kernel_case = {product ? "matrix-multiply" : "add", {1, i}, DataType::fp32};
+        row.work = product ? Work{MatrixMultiply{size(2000), size(2000), size(2000), 1, DataType::fp32, 4.0}}
+                           : Work{Streaming{Bytes::from_si(1e5 * static_cast<double>(size(1000))), 1, {}}};
+        row.time.median = execution_time(device, *row.work);
+        row.time.steady = true;
+        rows.push_back(row);
+    }
+    const MachineCalibration fit = fit_machine(machine, rows, 1);
+    CHECK(fit.refused.empty());
+    CHECK(fit.held_out.size() == rows.size());
+    double sum = 0.0;
+    for (const CaseError& one : fit.held_out) sum += std::abs(one.error());
+    CHECK(sum / static_cast<double>(fit.held_out.size()) < 0.03);
+    REQUIRE(fit.calibration.gemm.size() == 1);
+    CHECK(fit.calibration.gemm[0].quality.rows == 30);
 }
 
 TEST_CASE("a measurement keeps its repeats and their spread", "[kernels][calibrate]") {
@@ -69,8 +132,9 @@ TEST_CASE("an arithmetic rate above the registers' peak is refused by name", "[k
     MachineFigures machine = some_machine();
     machine.fp32_peak = FlopPerSecond::from_si(1.0);
     const PinnedTeam team;
-    const MeasuredCase measured = measure_case({"matrix-multiply", {1, 32, 32, 32}, DataType::fp32}, machine, 1);
-    CHECK(measured.impossible.find("times the peak of the registers") != std::string::npos);
+    MeasuredCase measured;
+    measure_case({{"matrix-multiply", {1, 32, 32, 32}, DataType::fp32}, false}, machine, 1, {}, measured);
+    CHECK(measured.refused.find("times the peak of the registers") != std::string::npos);
     CHECK(predict_cases(with_figures(Device{}, machine), {measured}).empty());
 }
 

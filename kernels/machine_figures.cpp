@@ -1,0 +1,93 @@
+// Measures the limits of the machine at hand, and reads the rest from the system.
+#include "kernels/machine_figures.hpp"
+
+#include "kernels/measure.hpp"
+#include "kernels/reference/peaks.hpp"
+#include "kernels/reference/pinned_team.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+#include <unistd.h>
+
+namespace orrery {
+namespace {
+
+// Value of a "NAME : VALUE" line of a file of /proc; empty if there is none.
+std::string proc_value(const char* file, const std::string& name) {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+        if (line.rfind(name, 0) != 0) continue;
+        const std::size_t colon = line.find(':');
+        const std::size_t start = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
+        if (start != std::string::npos) return line.substr(start);
+    }
+    return {};
+}
+
+FlopPerSecond urgent_peak(DataType type) {
+    const UrgentSpell urgent;
+    return register_peak(type);
+}
+
+// A kernel that moves `elements` of fp32 in a run, on as many sets of arrays as are together past the last level of cache
+// (within a quarter of the memory at hand).
+BytesPerSecond bandwidth_past(Bytes cache, const char* kernel, std::uint64_t seed) {
+    constexpr std::int64_t elements = 1 << 20;
+    const KernelCase shape{kernel, {elements}, DataType::fp32};
+    const double past = std::min(1.5 * cache.si(), 0.25 * available_memory().si());
+    const int sets = std::max(static_cast<int>(past / (8.0 * elements)), 1);
+    Rng rng(seed);
+    const PreparedKernel prepared = find_kernel(kernel)->prepare(shape, sets, rng);
+    return prepared.bytes / measure(prepared, {.budget = 0.6_s, .repeats_least = 2 * sets}).seconds();
+}
+
+Seconds seconds_of(const KernelCase& shape, double parts, std::uint64_t seed) {
+    Rng rng(seed);
+    return measure(find_kernel(shape.kernel)->prepare(shape, 1, rng)).seconds() / parts;
+}
+
+}  // namespace
+
+Bytes available_memory() {
+    const std::string text = proc_value("/proc/meminfo", "MemAvailable");
+    return Bytes::from_si(text.empty() ? 0.0 : 1024.0 * std::strtod(text.c_str(), nullptr));
+}
+
+MachineFigures measure_machine(int threads, std::uint64_t seed) {
+    MachineFigures figures;
+    figures.processor = proc_value("/proc/cpuinfo", "model name");
+    if (figures.processor.empty()) figures.processor = "unknown processor";
+    figures.libraries = reference_libraries();
+    figures.seed = static_cast<std::int64_t>(seed);
+    figures.cores = threads;
+    figures.cache = Bytes::from_si(std::max(0.0, static_cast<double>(sysconf(_SC_LEVEL3_CACHE_SIZE))));
+    if (figures.cache.si() <= 0.0) figures.cache = 8.0_MiB;   // of a small part; the system does not say
+    figures.memory_capacity = Bytes::from_si(static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)));
+    figures.fp32_peak = urgent_peak(DataType::fp32);
+    figures.bf16_peak = urgent_peak(DataType::bf16);
+    figures.int8_peak = urgent_peak(DataType::int8);
+    figures.triad_bandwidth = bandwidth_past(figures.cache, "triad", seed);
+    figures.memory_bandwidth = std::max(figures.triad_bandwidth, bandwidth_past(figures.cache, "add", seed));
+    constexpr double hops = 20000.0;
+    const auto chased = static_cast<std::int64_t>(std::min(2.0 * figures.cache.si(), 0.25 * available_memory().si()));
+    figures.memory_latency = seconds_of({"pointer-chase", {chased, static_cast<std::int64_t>(hops)}, DataType::fp32}, hops, seed);
+    figures.launch = seconds_of({"launch", {100}, DataType::fp32}, 100.0, seed);
+    return figures;
+}
+
+Device with_figures(Device device, const MachineFigures& figures) {
+    device.kind = DeviceKind::cpu;
+    device.matrix_peak[DataType::fp32] = figures.fp32_peak;
+    device.matrix_peak[DataType::bf16] = figures.bf16_peak;
+    device.matrix_peak[DataType::int8] = figures.int8_peak;
+    device.vector_peak = figures.fp32_peak;
+    device.memory_bandwidth = figures.memory_bandwidth;
+    if (figures.cache.si() > 0.0) device.cache = figures.cache;
+    if (figures.memory_capacity.si() > 0.0) device.memory_capacity = figures.memory_capacity;
+    device.cores = static_cast<int>(figures.cores);
+    return device;
+}
+
+}  // namespace orrery
