@@ -19,7 +19,10 @@ std::int32_t choice(Enum value) { return static_cast<std::int32_t>(value); }
 
 /// Whatever an operator of that framework could have set otherwise: degrees, schedule, micro-batch, recomputation, ZeRO-1.
 SearchSpace space_around(const PreparedTraining& row) {
-    SearchBase base{row.cluster, row.variants.front(), row.variants.front().framework, {}, "", {}};
+    SearchBase base;
+    base.cluster = row.cluster;
+    base.run = row.variants.front();
+    base.sharded_framework = base.run.framework;
     const Parallelism& plan = base.run.spec.parallelism;
     for (const PlanAxisInfo& one : plan_axes()) {
         auto& values = base.values[static_cast<std::size_t>(one.axis)];
