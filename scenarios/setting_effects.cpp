@@ -43,10 +43,11 @@ Result<TrainingAnswer> estimated(const GivenScenario& given) {
 
 Result<std::vector<ChangeEffect>> setting_effects(const GivenScenario& before, const GivenScenario& after) {
     std::array<std::map<std::string, Json>, 2> flat;
-    for (const GivenScenario* side : {&before, &after}) {
-        const auto overlay = read_overlay(side->file, side->settings);
+    for (std::size_t side = 0; side < flat.size(); ++side) {
+        const GivenScenario& given = side == 0 ? before : after;
+        const auto overlay = read_overlay(given.file, given.settings);
         if (!overlay) return overlay.problems();
-        flatten_values(overlay->values, "", flat[side == &before ? 0 : 1]);
+        flatten_values(overlay->values, "", flat[side]);
     }
     auto known = estimated(before);
     if (!known) return known.problems();

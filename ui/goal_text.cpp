@@ -67,7 +67,7 @@ std::string set_text(const LoadedSearch& search, const FoundPlan& plan) {
 }
 
 std::string line_of(const std::string& name, const std::string& text) {
-    return "  " + padded(name, 12) + wrapped(text, 86, 14) + "\n";
+    return "  " + padded(name, 15) + wrapped(text, 83, 17) + "\n";
 }
 
 std::string interval_text(const ExpectedError& expected, const GoalDesign& design) {
@@ -115,7 +115,7 @@ std::string shadow_text(const LoadedSearch& search, const GoalAnswer& answer, co
                                          limit_text(price.limit, price.used), limit_text(price.limit, price.at)));
     }
     const double unit = shadow_unit(price.limit, price.at);
-    return line_of(name, fmt::format("binds at {}: one more {} saves {}; at {} the answer is {} ({})", limit_text(price.limit, price.at),
+    return line_of(name, fmt::format("binds at {}: one more {} saves {}; the next design needs {}: {} ({})", limit_text(price.limit, price.at),
                                      unit_name(price.limit, price.at), objective_text(answer.objective, price.per_unit() * unit),
                                      limit_text(price.limit, price.next),
                                      objective_text(answer.objective, goal_score(answer.objective, *price.design)),
