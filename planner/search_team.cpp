@@ -10,7 +10,9 @@
 #endif
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <type_traits>
 
 namespace orrery {
@@ -93,7 +95,12 @@ void send(const Packet& bytes, int to, int tag) {
 /// The next message with `tag`, from whoever it is.
 Packet receive(int tag, int& from) {
     MPI_Status status;
-    MPI_Probe(from, tag, MPI_COMM_WORLD, &status);
+    int is_there = 0;
+    for (;;) {   // MPI_Probe would spin on a core that another rank could search with
+        MPI_Iprobe(from, tag, MPI_COMM_WORLD, &is_there, &status);
+        if (is_there != 0) break;
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
     int size = 0;
     MPI_Get_count(&status, MPI_BYTE, &size);
     Packet bytes(static_cast<std::size_t>(size));
