@@ -25,7 +25,7 @@ struct Compared {
     double simulated_s;
 };
 
-/// Points drawn evenly until `count` of them are plans that fit.
+/// Plans drawn evenly until `wanted` of them fit.
 std::vector<FoundPlan> sample_plans(const SearchSpace& space, std::size_t wanted, Rng& rng) {
     std::vector<FoundPlan> plans;
     std::vector<PlanEvaluator> evaluators;
@@ -34,19 +34,11 @@ std::vector<FoundPlan> sample_plans(const SearchSpace& space, std::size_t wanted
         FoundPlan plan;
         plan.base = static_cast<std::uint32_t>(rng.below(space.bases.size()));
         const SearchBase& base = space.bases[plan.base];
-        TrainingSpec spec = base.run.spec;
-        bool goes = true;
-        for (const PlanAxisInfo& one : plan_axes()) {
-            const auto& values = base.values[static_cast<std::size_t>(one.axis)];
-            std::int32_t& value = at(plan.point, one.axis);
-            value = values[static_cast<std::size_t>(rng.below(values.size()))];
-            apply_axis(one.axis, value, spec);
-            goes = !refusal_after(one.axis, base, spec, value);
-            if (!goes) break;
-        }
-        if (!goes) continue;
+        const DrawnPlan drawn = draw_plan(base, rng);
+        if (!drawn.spec) continue;
+        plan.point = drawn.point;
         evaluators[plan.base].begin_branch();
-        const auto estimate = evaluators[plan.base].evaluate(spec, base.cluster.device.memory_capacity);
+        const auto estimate = evaluators[plan.base].evaluate(*drawn.spec, base.cluster.device.memory_capacity);
         if (!estimate || estimate->step <= Seconds{}) continue;
         plan.estimate = *estimate;
         plans.push_back(plan);

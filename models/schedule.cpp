@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include <algorithm>
+
 namespace orrery {
 
 std::span<const Schedule> schedules() {
@@ -22,6 +24,19 @@ std::span<const Schedule> schedules() {
          "Micro-batches from both ends, exchanges hidden, parameters twice (DeepSeek-V3).", dualpipe_passes},
     }};
     return table;
+}
+
+int representative_micro_batches(const Parallelism& plan, int micro_batches) {
+    switch (plan.schedule) {
+        case PipelineSchedule::one_f_one_b:
+        case PipelineSchedule::interleaved: return std::min(micro_batches, 2 * plan.pipeline);
+        case PipelineSchedule::zb_h1:
+        case PipelineSchedule::zb_v: return std::min(micro_batches, 4 * plan.pipeline);
+        case PipelineSchedule::gpipe:
+        case PipelineSchedule::breadth_first:
+        case PipelineSchedule::dualpipe: return micro_batches;
+    }
+    return micro_batches;
 }
 
 }  // namespace orrery

@@ -59,6 +59,7 @@ struct LayerGraph {
 struct LayerRun {
     int kind = 0;    // index into StepGraph::kinds
     int count = 0;
+    bool operator==(const LayerRun&) const = default;
 };
 
 /// One model chunk: what one virtual stage holds, in order.
@@ -122,5 +123,11 @@ struct Schedule {
     std::vector<SchedulePass> (*passes)(int stage, int stages, int virtual_stages, int micro_batches);
 };
 std::span<const Schedule> schedules();
+
+/// Micro-batches of a schedule after which it repeats itself: its memory has been at its fullest, and every further one
+/// adds the same time. 1F1B has at most `pipeline` in flight, interleaved 2 (pipeline - 1) + (v - 1) pipeline + 1 chunks,
+/// which 2 pipeline micro-batches make up (Narayanan et al., arXiv 2104.04473, section 2.2.2); schedules with split
+/// backward passes are given twice that. Others keep all in flight.
+int representative_micro_batches(const Parallelism& plan, int micro_batches);
 
 }  // namespace orrery

@@ -8,23 +8,6 @@
 namespace orrery {
 namespace {
 
-/// Micro-batches of a schedule after which it repeats itself: its memory has been at its fullest and every further one
-/// adds the same time. 1F1B has at most `pipeline` in flight, interleaved 2 (pipeline - 1) + (v - 1) pipeline + 1
-/// chunks, which 2 pipeline micro-batches make up (Narayanan et al., arXiv 2104.04473, section 2.2); the schedules with
-/// split backward passes are given twice that. Others keep all in flight.
-int representative_micro_batches(const Parallelism& plan, int micro_batches) {
-    switch (plan.schedule) {
-        case PipelineSchedule::one_f_one_b:
-        case PipelineSchedule::interleaved: return std::min(micro_batches, 2 * plan.pipeline);
-        case PipelineSchedule::zb_h1:
-        case PipelineSchedule::zb_v: return std::min(micro_batches, 4 * plan.pipeline);
-        case PipelineSchedule::gpipe:
-        case PipelineSchedule::breadth_first:
-        case PipelineSchedule::dualpipe: return micro_batches;
-    }
-    return micro_batches;
-}
-
 struct MicroBatchTime {
     Seconds slowest;   // one micro-batch on the slowest stage
     Seconds kernels;   // of the model, all stages together
@@ -35,11 +18,7 @@ MicroBatchTime micro_batch_time(const StepProgram& program) {
     std::vector<Seconds> kernels;
     for (const Block& block : program.blocks) {
         totals.push_back(block_time(program, block.code).total);
-        Seconds busy{};
-        for (const Instruction& one : block.code) {
-            if (one.op == Op::compute && one.part == TimePart::compute) busy += one.duration;
-        }
-        kernels.push_back(busy);
+        kernels.push_back(kernel_time_of(block.code));
     }
     MicroBatchTime time;
     for (const StageProgram& stage : program.stages) {

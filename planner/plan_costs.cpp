@@ -9,36 +9,12 @@
 namespace orrery {
 namespace {
 
-/// Micro-batches after which a schedule's memory has been at its fullest. 1F1B has at most `pipeline` in flight,
-/// interleaved 2 (pipeline - 1) + (v - 1) pipeline + 1 chunks, which 2 pipeline micro-batches make up (Narayanan et al.,
-/// arXiv 2104.04473, section 2.2.2); schedules with split backward passes are given twice that. Others keep all in flight.
-int fullest_micro_batches(const Parallelism& plan, int micro_batches) {
-    switch (plan.schedule) {
-        case PipelineSchedule::one_f_one_b:
-        case PipelineSchedule::interleaved: return std::min(micro_batches, 2 * plan.pipeline);
-        case PipelineSchedule::zb_h1:
-        case PipelineSchedule::zb_v: return std::min(micro_batches, 4 * plan.pipeline);
-        case PipelineSchedule::gpipe:
-        case PipelineSchedule::breadth_first:
-        case PipelineSchedule::dualpipe: return micro_batches;
-    }
-    return micro_batches;
-}
-
 /// What its layers are priced by beside the degrees.
 std::int32_t split_of(const Parallelism& plan) {
     return plan.schedule == PipelineSchedule::dualpipe ? 2 : plan.splits_backward() ? 1 : 0;
 }
 
 std::size_t gathered_kind(const Parallelism& plan) { return plan.shards_parameters() ? 2 : plan.zero == 2 ? 1 : 0; }
-
-Seconds compute_time(const std::vector<Instruction>& code) {
-    Seconds sum{};
-    for (const Instruction& one : code) {
-        if (one.op == Op::compute && one.part == TimePart::compute) sum += one.duration;
-    }
-    return sum;
-}
 
 }  // namespace
 
@@ -83,17 +59,10 @@ const PlanCosts::Layout& PlanCosts::layout_of(const TrainingSpec& spec) {
     const auto known = std::find(role_sets_.begin(), role_sets_.end(), layout.stages.roles);
     layout.roles = static_cast<std::size_t>(known - role_sets_.begin());
     if (known == role_sets_.end()) role_sets_.push_back(layout.stages.roles);
-    const auto same_chunks = [&](int a, int b) {
-        const auto& stages = layout.stages.stages;
-        const auto same_run = [](const LayerRun& x, const LayerRun& y) { return x.kind == y.kind && x.count == y.count; };
-        const auto same_chunk = [&](const Chunk& x, const Chunk& y) { return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_run); };
-        return std::equal(stages[static_cast<std::size_t>(a)].begin(), stages[static_cast<std::size_t>(a)].end(),
-                          stages[static_cast<std::size_t>(b)].begin(), same_chunk);
-    };
     for (int stage = 0; stage < plan.pipeline; ++stage) {
         const bool is_end = stage == 0 || stage + 1 == plan.pipeline;
         const auto alike = std::find_if(layout.alike.begin(), layout.alike.end(), [&](const AlikeStages& one) {
-            return one.is_end == is_end && same_chunks(one.first, stage);
+            return one.is_end == is_end && layout.stages.stages[static_cast<std::size_t>(one.first)] == layout.stages.stages[static_cast<std::size_t>(stage)];
         });
         if (alike == layout.alike.end()) layout.alike.push_back({stage, 1, is_end});
         else ++alike->count;
@@ -119,12 +88,12 @@ PlanCosts::PricedKinds PlanCosts::price(const TrainingSpec& spec, const Layout& 
         const PricedLayer& layer = priced.prices->layers[i];
         const LayerGraph& kind = graph.kinds[i];
         Seconds backward{};
-        Seconds kernels = compute_time(layer.forward);
+        Seconds kernels = kernel_time_of(layer.forward);
         const bool is_split = spec.parallelism.splits_backward();
         for (const auto* code : {&layer.input, &layer.weight, &layer.backward}) {
             if (is_split == (code == &layer.backward)) continue;   // halves or the whole
             backward += time(*code);
-            kernels += compute_time(*code);
+            kernels += kernel_time_of(*code);
         }
         priced.costs.push_back({time(layer.forward), backward, kernels,
                                 {kind.parameters, kind.expert_parameters, kind.frozen_parameters, 0.0}});
@@ -160,7 +129,7 @@ const PlanCosts::PricedKinds& PlanCosts::kinds_of(const TrainingSpec& spec, cons
 
 const FullMoments& PlanCosts::moments_of(const TrainingSpec& spec, int stage) {
     const Parallelism& plan = spec.parallelism;
-    const int micro_batches = fullest_micro_batches(plan, spec.micro_batches());
+    const int micro_batches = representative_micro_batches(plan, spec.micro_batches());
     const auto [place, is_new] = moments_.try_emplace(
         Key{static_cast<std::int32_t>(plan.schedule), plan.pipeline, plan.virtual_stages, micro_batches, stage});
     if (!is_new) return place->second;
@@ -235,16 +204,13 @@ Bytes PlanCosts::memory_of_fullest(const TrainingSpec& spec) {
 }
 
 /// Passes with the gathers and scatters of sharded layers.
-void PlanCosts::gather_passes(const TrainingSpec&, Pricer& pricer) {
+void PlanCosts::gather_passes(Pricer& pricer) {
     sharded_passes_.clear();
     std::vector<std::pair<const Chunk*, Seconds>> known;
-    const auto same_run = [](const LayerRun& x, const LayerRun& y) { return x.kind == y.kind && x.count == y.count; };
     for (const StageCost& stage : stages_) {
         Seconds pass{};
         for (const Chunk& chunk : *stage.chunks) {
-            const auto same = std::find_if(known.begin(), known.end(), [&](const auto& one) {
-                return std::equal(one.first->begin(), one.first->end(), chunk.begin(), chunk.end(), same_run);
-            });
+            const auto same = std::find_if(known.begin(), known.end(), [&](const auto& one) { return *one.first == chunk; });
             if (same == known.end()) {
                 known.emplace_back(&chunk, pricer.sharded_time(chunk, false) + pricer.sharded_time(chunk, true));
                 pass += known.back().second;
@@ -272,7 +238,7 @@ PlanEstimate PlanCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
     const bool shards = plan.shards_parameters();
     if (shards) {
         pricer.use_layers(*kinds_->prices);
-        gather_passes(spec, pricer);
+        gather_passes(pricer);
     }
     std::size_t slowest = 0;
     Seconds all{};

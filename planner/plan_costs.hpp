@@ -106,7 +106,7 @@ class PlanCosts {
     const FullMoments& moments_of(const TrainingSpec& spec, int stage);
     const ActivationPeak& peak_of(const TrainingSpec& spec, StageCost& stage);
     Bytes memory_of_fullest(const TrainingSpec& spec);
-    void gather_passes(const TrainingSpec& spec, Pricer& pricer);
+    void gather_passes(Pricer& pricer);
     [[nodiscard]] const FrameworkProfile& framework_of(const TrainingSpec& spec) const;
 
     const SearchBase& base_;

@@ -220,4 +220,18 @@ std::optional<Refusal> refusal_after(PlanAxis axis, const SearchBase& base, Trai
     return std::nullopt;
 }
 
+DrawnPlan draw_plan(const SearchBase& base, Rng& rng) {
+    DrawnPlan plan;
+    TrainingSpec spec = base.run.spec;
+    for (const PlanAxisInfo& one : plan_axes()) {
+        const auto& values = base.values[static_cast<std::size_t>(one.axis)];
+        std::int32_t& value = at(plan.point, one.axis);
+        value = values[static_cast<std::size_t>(rng.below(values.size()))];
+        apply_axis(one.axis, value, spec);
+        if (refusal_after(one.axis, base, spec, value)) return plan;
+    }
+    plan.spec = std::move(spec);
+    return plan;
+}
+
 }  // namespace orrery

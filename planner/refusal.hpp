@@ -1,6 +1,7 @@
 // Why a plan of a search is not answered: a reason out of a fixed list, found as early as the values allow.
 #pragma once
 
+#include "hardware/rng.hpp"
 #include "planner/search_space.hpp"
 
 #include <optional>
@@ -47,5 +48,12 @@ struct EnumTable<Refusal> {
 /// `data` is set from the devices when `pipeline` is. Agrees with plan_problems() once all axes are set, but for plans
 /// that say the same as another of the base's values (`same`).
 std::optional<Refusal> refusal_after(PlanAxis axis, const SearchBase& base, TrainingSpec& spec, std::int32_t value);
+
+/// A plan drawn evenly on every axis: its point, and its training where nothing speaks against it.
+struct DrawnPlan {
+    PlanPoint point{};
+    std::optional<TrainingSpec> spec;
+};
+DrawnPlan draw_plan(const SearchBase& base, Rng& rng);
 
 }  // namespace orrery

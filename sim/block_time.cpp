@@ -53,4 +53,12 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
     return time;
 }
 
+Seconds kernel_time_of(std::span<const Instruction> code) {
+    Seconds sum{};
+    for (const Instruction& one : code) {
+        if (one.op == Op::compute && one.part == TimePart::compute) sum += one.duration;
+    }
+    return sum;
+}
+
 }  // namespace orrery

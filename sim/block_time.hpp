@@ -17,4 +17,7 @@ struct BlockTime {
 /// share, a started one runs beside compute, one after the other along each axis, and slows it to 1/(1 + contention) meanwhile.
 BlockTime block_time(const StepProgram& program, std::span<const Instruction> code);
 
+/// Of a block, the time in kernels of the model: what power follows.
+Seconds kernel_time_of(std::span<const Instruction> code);
+
 }  // namespace orrery

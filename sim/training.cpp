@@ -93,12 +93,7 @@ Watts job_power(const Cluster& cluster, int devices, double busy) {
 double busy_share(const StepProgram& program, Seconds step) {
     Seconds busy{};
     for (const StageProgram& stage : program.stages) {
-        for (const PassProgram& pass : stage.passes) {
-            const Block& block = program.blocks[static_cast<std::size_t>(pass.block)];
-            for (const Instruction& one : block.code) {
-                if (one.op == Op::compute && one.part == TimePart::compute) busy += one.duration;
-            }
-        }
+        for (const PassProgram& pass : stage.passes) busy += kernel_time_of(program.blocks[static_cast<std::size_t>(pass.block)].code);
     }
     return std::min(1.0, busy / (step * static_cast<double>(program.stages.size())));
 }

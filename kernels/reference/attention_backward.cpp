@@ -76,17 +76,8 @@ PreparedKernel prepare_attention_backward(const KernelCase& c, int copies, Rng& 
     for (Shared<float>* one : {&d.dk, &d.dv}) *one = zeros<float>(copies, key_count);
     d.sums = zeros<float>(copies, s.batch * s.heads * s.queries);
     for (int i = 0; i < copies; ++i) flash_attention(s, (*d.q)[i], (*d.k)[i], (*d.v)[i], (*d.y)[i], (*d.sums)[i]);
-    Attention work;
-    work.batch = s.batch;
-    work.heads = s.heads;
-    work.kv_heads = s.kv_heads;
-    work.head_size = work.value_head_size = s.head;
-    work.queries = s.queries;
-    work.keys = s.keys;
-    work.window = s.window;
-    work.causal = s.causal;
+    Attention work = work_of(s, DataType::fp32);
     work.backward = true;
-    work.type = work.kv_type = DataType::fp32;
     PreparedKernel kernel;
     kernel.work = work;
     kernel.flop = flop_of(*kernel.work);

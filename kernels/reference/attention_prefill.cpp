@@ -14,17 +14,7 @@ PreparedKernel prepare_attention_prefill(const KernelCase& c, int copies, Rng& r
     const auto v = random_floats(copies, key_count, rng);
     const auto y = zeros<float>(copies, query_count);
     PreparedKernel kernel;
-    Attention work;
-    work.batch = s.batch;
-    work.heads = s.heads;
-    work.kv_heads = s.kv_heads;
-    work.head_size = work.value_head_size = s.head;
-    work.queries = s.queries;
-    work.keys = s.keys;
-    work.window = s.window;
-    work.causal = s.causal;
-    work.type = work.kv_type = DataType::fp32;
-    kernel.work = work;
+    kernel.work = work_of(s, DataType::fp32);
     kernel.flop = flop_of(*kernel.work);
     kernel.bytes = bytes_of(*kernel.work);
     kernel.copies = copies;

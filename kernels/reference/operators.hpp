@@ -1,6 +1,8 @@
 // The row-wise operators themselves, on bare arrays: what the kernels run and what a training step is made of.
 #pragma once
 
+#include "hardware/work.hpp"
+
 #include <cstdint>
 #include <vector>
 
@@ -76,6 +78,21 @@ struct AttentionShape {
     Index window = 0;
     bool causal = true;
 };
+
+/// The same as work to be priced, forward.
+inline Attention work_of(const AttentionShape& s, DataType type) {
+    Attention work;
+    work.batch = s.batch;
+    work.heads = s.heads;
+    work.kv_heads = s.kv_heads;
+    work.head_size = work.value_head_size = s.head;
+    work.queries = s.queries;
+    work.keys = s.keys;
+    work.window = s.window;
+    work.causal = s.causal;
+    work.type = work.kv_type = type;
+    return work;
+}
 /// Flash attention (Dao, arXiv 2307.08691); `sums` gets ln(sum of exp) per [batch, heads, queries], for the backward pass.
 void flash_attention(const AttentionShape& shape, const float* q, const float* k, const float* v, float* y, float* sums);
 /// Gradients of q, k and v; scores are computed again from `sums`.

@@ -233,17 +233,9 @@ TEST_CASE("estimates of a search are those of single runs", "[planner][search]")
         Rng rng(11);
         int compared = 0;
         for (int i = 0; i < 40000 && compared < 120; ++i) {
-            PlanPoint point{};
-            TrainingSpec spec = base.run.spec;
-            bool goes = true;
-            for (const PlanAxisInfo& one : plan_axes()) {
-                const auto& values = base.values[static_cast<std::size_t>(one.axis)];
-                at(point, one.axis) = values[static_cast<std::size_t>(rng.below(values.size()))];
-                apply_axis(one.axis, at(point, one.axis), spec);
-                goes = goes && !refusal_after(one.axis, base, spec, at(point, one.axis));
-                if (!goes) break;
-            }
-            if (!goes) continue;
+            const DrawnPlan drawn = draw_plan(base, rng);
+            if (!drawn.spec) continue;
+            const TrainingSpec& spec = *drawn.spec;
             PlanEvaluator evaluator(base);
             TrainingSpec neighbour = spec;   // leaves its graph and prices behind
             neighbour.parallelism.zero = neighbour.parallelism.zero != 0 ? 0 : spec.parallelism.fsdp ? 2 : 1;
@@ -251,7 +243,7 @@ TEST_CASE("estimates of a search are those of single runs", "[planner][search]")
             (void)evaluator.evaluate(neighbour, Bytes::from_si(1e18));
             const auto estimated = evaluator.evaluate(spec, Bytes::from_si(1e18));
             REQUIRE(estimated.has_value());
-            const auto answer = answer_at(base, point);
+            const auto answer = answer_at(base, drawn.point);
             REQUIRE(answer.has_value());
             const bool is_split = spec.parallelism.splits_backward();
             INFO(model << " at point " << i);
@@ -294,27 +286,18 @@ TEST_CASE("a search by bounds finds what trying all plans finds", "[planner][sea
 
 TEST_CASE("a bound is below the plan's time, with the plan's own memory", "[planner][search]") {
     // Method: random plans with split backward passes of a dense model; run_training() in closed form as the oracle.
-    const SearchFile file(R"({"over": "auto"})", R"("workload": {"kind": "training", "model": "llama2-7b", "sequence": 4096, "global_batch": 64},)");
+    const SearchFile file(R"({"over": {"workload.parallelism.schedule": ["zb-h1", "zb-v"], "*": "auto"}})",
+                          R"("workload": {"kind": "training", "model": "llama2-7b", "sequence": 4096, "global_batch": 64},)");
     const LoadedSearch search = file.load();
     const SearchBase& base = search.space.bases.front();
     PlanEvaluator evaluator(base);
     Rng rng(5);
     int compared = 0;
     for (int i = 0; i < 200000 && compared < 60; ++i) {
-        PlanPoint point{};
-        TrainingSpec spec = base.run.spec;
-        bool goes = true;
-        for (const PlanAxisInfo& one : plan_axes()) {
-            const auto& values = base.values[static_cast<std::size_t>(one.axis)];
-            at(point, one.axis) = values[static_cast<std::size_t>(rng.below(values.size()))];
-            if (one.axis == PlanAxis::schedule) at(point, one.axis) = static_cast<std::int32_t>(rng.below(2) == 0 ? PipelineSchedule::zb_h1 : PipelineSchedule::zb_v);
-            apply_axis(one.axis, at(point, one.axis), spec);
-            goes = goes && !refusal_after(one.axis, base, spec, at(point, one.axis));
-            if (!goes) break;
-        }
-        if (!goes) continue;
-        const auto bound = evaluator.bound(spec, Bytes::from_si(1e18));
-        const auto answer = answer_at(base, point);
+        const DrawnPlan drawn = draw_plan(base, rng);
+        if (!drawn.spec) continue;
+        const auto bound = evaluator.bound(*drawn.spec, Bytes::from_si(1e18));
+        const auto answer = answer_at(base, drawn.point);
         REQUIRE(bound.has_value());
         REQUIRE(answer.has_value());
         CHECK(bound->step <= answer->outcome.step * (1.0 + 1e-12));
