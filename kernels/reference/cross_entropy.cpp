@@ -11,20 +11,39 @@
 namespace orrery {
 namespace {
 
-ORRERY_CLONES float cross_entropy_row(float* x, Index target, Index vocabulary, float scale) {
-    float top = -3e38F;
-    for (Index i = 0; i < vocabulary; ++i) top = x[i] > top ? x[i] : top;
-    const float of_target = x[target] - top;
-    float sum = 0.0F;
-    for (Index i = 0; i < vocabulary; ++i) {
-        const float e = vector_exp(x[i] - top);
-        x[i] = e;
-        sum += e;
-    }
-    const float factor = scale / sum;
-    for (Index i = 0; i < vocabulary; ++i) x[i] *= factor;
-    x[target] -= scale;
-    return std::log(sum) - of_target;
+ORRERY_CLONES void cross_entropy_rows(float* x, const std::int32_t* targets, float* losses, Index begin, Index end, Index vocabulary,
+                                      float scale) {
+    float tops[row_slots];
+    float sums[row_slots];
+    walk_rows(
+        begin, end, vocabulary,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * vocabulary;
+            fetch(from + first, last - first);
+            float top = first == 0 ? -3e38F : tops[row_slot(row)];
+            for (Index i = first; i < last; ++i) top = from[i] > top ? from[i] : top;
+            tops[row_slot(row)] = top;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            float* const at = x + row * vocabulary;
+            const float top = tops[row_slot(row)];
+            if (first == 0) losses[row] = top - at[targets[row]];
+            float sum = 0.0F;
+            for (Index i = first; i < last; ++i) {
+                const float e = vector_exp(at[i] - top);
+                at[i] = e;
+                sum += e;
+            }
+            sums[row_slot(row)] = first == 0 ? sum : sums[row_slot(row)] + sum;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            float* const at = x + row * vocabulary;
+            const float factor = scale / sums[row_slot(row)];
+            for (Index i = first; i < last; ++i) at[i] *= factor;
+            if (last < vocabulary) return;
+            at[targets[row]] -= scale;
+            losses[row] += std::log(sums[row_slot(row)]);
+        });
 }
 
 }  // namespace
@@ -32,10 +51,7 @@ ORRERY_CLONES float cross_entropy_row(float* x, Index target, Index vocabulary, 
 double cross_entropy(float* logits, const std::int32_t* targets, Index rows, Index vocabulary) {
     std::vector<float> losses(static_cast<std::size_t>(rows));
     deal_out(rows, 2, [&](Index begin, Index end) {
-        for (Index r = begin; r < end; ++r) {
-            losses[static_cast<std::size_t>(r)] =
-                cross_entropy_row(logits + r * vocabulary, targets[r], vocabulary, 1.0F / static_cast<float>(rows));
-        }
+        cross_entropy_rows(logits, targets, losses.data(), begin, end, vocabulary, 1.0F / static_cast<float>(rows));
     });
     double loss = 0.0;
     for (const float one : losses) loss += static_cast<double>(one) / static_cast<double>(rows);

@@ -11,16 +11,18 @@ constexpr std::uint32_t dropped_below = 0x1999999aU;   // 0.1 of 2^32
 constexpr float kept_scale = 1.0F / 0.9F;
 
 // A 32-bit mixer (Wellons, "Prospecting for hash functions", 2018: lowbias32).
-inline std::uint32_t mixed(std::uint32_t x) {
+ORRERY_INLINE std::uint32_t mixed(std::uint32_t x) {
     x = (x ^ (x >> 16)) * 0x7feb352dU;
     x = (x ^ (x >> 15)) * 0x846ca68bU;
     return x ^ (x >> 16);
 }
 
-ORRERY_CLONES void dropout_range(const float* __restrict x, float* __restrict y, std::uint32_t first, Index extent) {
-    for (Index i = 0; i < extent; ++i) {
-        y[i] = mixed(first + static_cast<std::uint32_t>(i)) < dropped_below ? 0.0F : x[i] * kept_scale;
-    }
+ORRERY_CLONES void dropout_range(const float* __restrict x, float* __restrict y, std::uint32_t start, Index extent, bool around) {
+    write_strips({x}, y, extent, around, [&](Index first, Index last, float* out) ORRERY_INLINE_BODY {
+        for (Index i = first; i < last; ++i) {
+            out[i - first] = mixed(start + static_cast<std::uint32_t>(i)) < dropped_below ? 0.0F : x[i] * kept_scale;
+        }
+    });
 }
 
 }  // namespace
@@ -33,13 +35,7 @@ PreparedKernel prepare_dropout(const KernelCase& c, int copies, Rng& rng) {
         copies, 8.0 * static_cast<double>(extent), 10.0 * static_cast<double>(extent), y,
         [=](int i) {
             deal_out(extent, 16384, [&](Index begin, Index end) {
-                const float* from = (*x)[i] + begin;
-                write_pieces(
-                    (*y)[i] + begin, end - begin, extent >= around_least,
-                    [&](Index first, Index last, float* out) {
-                        dropout_range(from + first, out, static_cast<std::uint32_t>(begin + first), last - first);
-                    },
-                    [&](Index at) { return Inputs{from + at}; });
+                dropout_range((*x)[i] + begin, (*y)[i] + begin, static_cast<std::uint32_t>(begin), end - begin, extent >= around_least);
             });
         },
         [=] {

@@ -31,6 +31,7 @@ const std::vector<KernelEntry>& reference_kernels() {
         {"rms-norm", "rows columns", "Root mean square removed, gain.", {fp32}, prepare_rms_norm},
         {"rms-norm-backward", "rows columns", "Gradients of input and gain.", {fp32}, prepare_rms_norm_backward},
         {"softmax", "rows columns", "Softmax of each row.", {fp32}, prepare_softmax},
+        {"library-softmax", "rows columns", "The same by oneDNN, to compare with.", {fp32}, prepare_softmax},
         {"softmax-backward", "rows columns", "Gradient of the scores.", {fp32}, prepare_softmax_backward},
         {"rotary", "tokens heads head", "Rotary position embedding in place.", {fp32}, prepare_rotary},
         {"swiglu", "rows columns", "silu(gate) * up.", {fp32}, prepare_swiglu},

@@ -14,51 +14,135 @@ namespace {
 
 constexpr Index norm_grain = 8;   // rows that are not worth a second thread
 
-ORRERY_CLONES void layer_norm_row(const float* __restrict x, const float* __restrict gain, const float* __restrict shift,
-                                  float* __restrict y, Index columns) {
-    float sum = 0.0F;
-    for (Index i = 0; i < columns; ++i) sum += x[i];
-    const float mean = sum / static_cast<float>(columns);
-    float squares = 0.0F;
-    for (Index i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + norm_epsilon);
-    for (Index i = 0; i < columns; ++i) y[i] = (x[i] - mean) * scale * gain[i] + shift[i];
+ORRERY_CLONES void layer_norm_rows(const float* __restrict x, const float* __restrict gain, const float* __restrict shift,
+                                   float* __restrict y, Index begin, Index end, Index columns, bool around) {
+    const float inverse = 1.0F / static_cast<float>(columns);
+    float sums[row_slots];
+    float squares[row_slots];
+    alignas(64) float results[strip];
+    walk_rows(
+        begin, end, columns,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            fetch(from + first, last - first);
+            float sum = 0.0F;
+            for (Index i = first; i < last; ++i) sum += from[i];
+            sums[row_slot(row)] = first == 0 ? sum : sums[row_slot(row)] + sum;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            const float mean = sums[row_slot(row)] * inverse;
+            float sum = 0.0F;
+            for (Index i = first; i < last; ++i) sum += (from[i] - mean) * (from[i] - mean);
+            squares[row_slot(row)] = first == 0 ? sum : squares[row_slot(row)] + sum;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            float* const to = y + row * columns + first;
+            float* const out = around ? results : to;
+            const float mean = sums[row_slot(row)] * inverse;
+            const float scale = 1.0F / std::sqrt(squares[row_slot(row)] * inverse + norm_epsilon);
+            for (Index i = first; i < last; ++i) out[i - first] = (from[i] - mean) * scale * gain[i] + shift[i];
+            if (around) store_strip(results, 1.0F, to, last - first);
+        });
+    if (around) finish_stores();
 }
 
-ORRERY_CLONES void rms_norm_row(const float* __restrict x, const float* __restrict gain, float* __restrict y, Index columns) {
-    float squares = 0.0F;
-    for (Index i = 0; i < columns; ++i) squares += x[i] * x[i];
-    const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + norm_epsilon);
-    for (Index i = 0; i < columns; ++i) y[i] = x[i] * scale * gain[i];
+ORRERY_CLONES void rms_norm_rows(const float* __restrict x, const float* __restrict gain, float* __restrict y, Index begin,
+                                 Index end, Index columns, bool around) {
+    const float inverse = 1.0F / static_cast<float>(columns);
+    float squares[row_slots];
+    alignas(64) float results[strip];
+    walk_rows(
+        begin, end, columns,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            fetch(from + first, last - first);
+            float sum = 0.0F;
+            for (Index i = first; i < last; ++i) sum += from[i] * from[i];
+            squares[row_slot(row)] = first == 0 ? sum : squares[row_slot(row)] + sum;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            float* const to = y + row * columns + first;
+            float* const out = around ? results : to;
+            const float scale = 1.0F / std::sqrt(squares[row_slot(row)] * inverse + norm_epsilon);
+            for (Index i = first; i < last; ++i) out[i - first] = from[i] * scale * gain[i];
+            if (around) store_strip(results, 1.0F, to, last - first);
+        });
+    if (around) finish_stores();
 }
+
+/// What the gradients of a row need of it.
+struct RowSums {
+    float values;       // sum of x
+    float squares;      // sum of (x - mean)^2
+    float gradients;    // sum of dy gain
+    float products;     // sum of dy gain x: about the mean it follows from these
+};
 
 // With centred = 1 the mean is removed (layer norm), with 0 it is not (RMS norm).
-ORRERY_CLONES void norm_backward_row(const float* __restrict x, const float* __restrict gain, const float* __restrict dy,
-                                     float* __restrict dx, float* __restrict dgain, float* __restrict dshift, Index columns,
-                                     float centred) {
+ORRERY_CLONES void norm_backward_rows(const float* __restrict x, const float* __restrict gain, const float* __restrict dy,
+                                      float* __restrict dx, float* __restrict dgain, float* __restrict dshift, Index begin,
+                                      Index end, Index columns, float centred, bool around) {
     const float inverse = 1.0F / static_cast<float>(columns);
-    // One walk for all sums: those about the mean follow from those about zero.
-    float sum = 0.0F;
-    float squares = 0.0F;
-    float total = 0.0F;
-    float product = 0.0F;
-    for (Index i = 0; i < columns; ++i) {
-        const float g = dy[i] * gain[i];
-        sum += x[i];
-        total += g;
-        product += g * x[i];
-    }
-    const float mean = centred * sum * inverse;
-    for (Index i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float scale = 1.0F / std::sqrt(squares * inverse + norm_epsilon);
-    const float shift_all = centred * total * inverse;
-    const float along_all = (product - mean * total) * scale * inverse;
-    for (Index i = 0; i < columns; ++i) {
-        const float normal = (x[i] - mean) * scale;
-        dx[i] = scale * (dy[i] * gain[i] - shift_all - normal * along_all);
-        dgain[i] += dy[i] * normal;
-        if (centred > 0.0F) dshift[i] += dy[i];
-    }
+    RowSums rows[row_slots];
+    alignas(64) float results[strip];
+    walk_rows(
+        begin, end, columns,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            const float* slope = dy + row * columns;
+            fetch(from + first, last - first);
+            fetch(slope + first, last - first);
+            float values = 0.0F;
+            float squares = 0.0F;
+            float gradients = 0.0F;
+            float products = 0.0F;
+            for (Index i = first; i < last; ++i) {
+                const float g = slope[i] * gain[i];
+                values += from[i];
+                squares += from[i] * from[i];
+                gradients += g;
+                products += g * from[i];
+            }
+            RowSums& sums = rows[row_slot(row)];
+            if (first == 0) sums = {};
+            sums.values += values;
+            sums.squares += (1.0F - centred) * squares;
+            sums.gradients += gradients;
+            sums.products += products;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            if (centred == 0.0F) return;   // the mean is known to be removed from nothing
+            const float* from = x + row * columns;
+            RowSums& sums = rows[row_slot(row)];
+            const float mean = centred * sums.values * inverse;
+            float squares = 0.0F;
+            for (Index i = first; i < last; ++i) squares += (from[i] - mean) * (from[i] - mean);
+            sums.squares += squares;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            const float* slope = dy + row * columns;
+            const RowSums& sums = rows[row_slot(row)];
+            float* const to = dx + row * columns + first;
+            float* const out = around ? results : to;
+            const float mean = centred * sums.values * inverse;
+            const float scale = 1.0F / std::sqrt(sums.squares * inverse + norm_epsilon);
+            const float shift_all = centred * sums.gradients * inverse;
+            const float along_all = (sums.products - mean * sums.gradients) * scale * inverse;
+            for (Index i = first; i < last; ++i) {
+                const float normal = (from[i] - mean) * scale;
+                out[i - first] = scale * (slope[i] * gain[i] - shift_all - normal * along_all);
+                dgain[i] += slope[i] * normal;
+            }
+            if (centred > 0.0F) {
+                for (Index i = first; i < last; ++i) dshift[i] += slope[i];
+            }
+            if (around) store_strip(results, 1.0F, to, last - first);
+        });
+    if (around) finish_stores();
 }
 
 void norm_backward(const float* x, const float* gain, const float* dy, float* dx, float* dgain, float* dshift, Index rows,
@@ -67,12 +151,7 @@ void norm_backward(const float* x, const float* gain, const float* dy, float* dx
     deal_out(rows, norm_grain, [&](Index begin, Index end) {
         std::vector<float>& mine = sums[static_cast<std::size_t>(omp_get_thread_num())];
         mine.assign(static_cast<std::size_t>(2 * columns), 0.0F);
-        write_rows(
-            dx, begin, end, columns, rows * columns >= around_least,
-            [&](Index r, float* out) {
-                norm_backward_row(x + r * columns, gain, dy + r * columns, out, mine.data(), mine.data() + columns, columns, centred);
-            },
-            [&](Index r) { return Inputs{x + r * columns, dy + r * columns}; });
+        norm_backward_rows(x, gain, dy, dx, mine.data(), mine.data() + columns, begin, end, columns, centred, rows * columns >= around_least);
     });
     for (Index i = 0; i < columns; ++i) {
         float gain_sum = 0.0F;
@@ -178,9 +257,7 @@ PreparedKernel norm_gradient(const KernelCase& c, int copies, Rng& rng, bool cen
 
 void layer_norm(const float* x, const float* gain, const float* shift, float* y, Index rows, Index columns) {
     deal_out(rows, norm_grain, [&](Index begin, Index end) {
-        write_rows(y, begin, end, columns, rows * columns >= around_least,
-                   [&](Index r, float* out) { layer_norm_row(x + r * columns, gain, shift, out, columns); },
-                   [&](Index r) { return Inputs{x + r * columns}; });
+        layer_norm_rows(x, gain, shift, y, begin, end, columns, rows * columns >= around_least);
     });
 }
 
@@ -191,9 +268,7 @@ void layer_norm_backward(const float* x, const float* gain, const float* dy, flo
 
 void rms_norm(const float* x, const float* gain, float* y, Index rows, Index columns) {
     deal_out(rows, norm_grain, [&](Index begin, Index end) {
-        write_rows(y, begin, end, columns, rows * columns >= around_least,
-                   [&](Index r, float* out) { rms_norm_row(x + r * columns, gain, out, columns); },
-                   [&](Index r) { return Inputs{x + r * columns}; });
+        rms_norm_rows(x, gain, y, begin, end, columns, rows * columns >= around_least);
     });
 }
 

@@ -13,18 +13,38 @@ namespace {
 constexpr Index int4_group = 32;   // values that share a scale (GGUF Q4_0; llama.cpp)
 constexpr Index quantise_grain = 8;
 
-ORRERY_CLONES float largest_size(const float* x, Index extent) {
-    float top = 0.0F;
-    for (Index i = 0; i < extent; ++i) top = std::abs(x[i]) > top ? std::abs(x[i]) : top;
-    return top;
+ORRERY_CLONES void round_int8_rows(const float* __restrict x, std::int8_t* __restrict q, float* __restrict scales, Index begin,
+                                   Index end, Index columns) {
+    float tops[row_slots];
+    walk_rows(
+        begin, end, columns,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            fetch(from + first, last - first);
+            float top = first == 0 ? 0.0F : tops[row_slot(row)];
+            for (Index i = first; i < last; ++i) top = std::abs(from[i]) > top ? std::abs(from[i]) : top;
+            tops[row_slot(row)] = top;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            std::int8_t* const to = q + row * columns;
+            const float top = tops[row_slot(row)];
+            const float inverse = top > 0.0F ? 127.0F / top : 0.0F;
+            if (first == 0) scales[row] = top / 127.0F;
+            for (Index i = first; i < last; ++i) to[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(std::nearbyint(from[i] * inverse)));
+        });
 }
 
-ORRERY_CLONES void round_int8(const float* __restrict x, std::int8_t* __restrict q, float inverse, Index extent) {
-    for (Index i = 0; i < extent; ++i) q[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)));
-}
-
-ORRERY_CLONES void widen_int8(const std::int8_t* __restrict q, float* __restrict y, float scale, Index extent) {
-    for (Index i = 0; i < extent; ++i) y[i] = scale * static_cast<float>(q[i]);
+ORRERY_CLONES void widen_int8_rows(const std::int8_t* __restrict q, const float* __restrict scales, float* __restrict y, Index begin,
+                                   Index end, Index columns, bool around) {
+    for (Index row = begin; row < end; ++row) {
+        const std::int8_t* from = q + row * columns;
+        const float scale = scales[row];
+        write_strips({}, y + row * columns, columns, around, [&](Index first, Index last, float* out) ORRERY_INLINE_BODY {
+            fetch(from + first, last - first);
+            for (Index i = first; i < last; ++i) out[i - first] = scale * static_cast<float>(from[i]);
+        });
+    }
 }
 
 // Value i of a group in the low half of byte i, value i + 16 in the high half; 8 is zero.
@@ -58,30 +78,30 @@ ORRERY_CLONES void round_int4(const float* __restrict x, std::uint8_t* __restric
     }
 }
 
-ORRERY_CLONES void widen_int4(const std::uint8_t* __restrict q, float* __restrict y, const float* __restrict scales, Index groups) {
+ORRERY_CLONES void widen_int4(const std::uint8_t* __restrict q, float* __restrict y, const float* __restrict scales, Index groups, bool around) {
     constexpr Index half = int4_group / 2;
-    for (Index g = 0; g < groups; ++g, y += int4_group, q += half) {
-        for (Index i = 0; i < half; ++i) {
-            y[i] = scales[g] * static_cast<float>(static_cast<std::int32_t>(q[i] & 15U) - 8);
-            y[i + half] = scales[g] * static_cast<float>(static_cast<std::int32_t>(q[i] >> 4) - 8);
+    write_strips({}, y, groups * int4_group, around, [&](Index first, Index last, float* out) ORRERY_INLINE_BODY {
+        fetch(q + first / 2, (last - first) / 2);
+        for (Index i = first; i < last; i += int4_group, out += int4_group) {   // strips are whole groups
+            const std::uint8_t* from = q + i / 2;
+            const float scale = scales[i / int4_group];
+            for (Index k = 0; k < half; ++k) {
+                out[k] = scale * static_cast<float>(static_cast<std::int32_t>(from[k] & 15U) - 8);
+                out[k + half] = scale * static_cast<float>(static_cast<std::int32_t>(from[k] >> 4) - 8);
+            }
         }
-    }
+    });
 }
 
 void quantise_int8(const float* x, std::int8_t* q, float* scales, Index rows, Index columns) {
     deal_out(rows, quantise_grain, [&](Index begin, Index end) {
-        for (Index r = begin; r < end; ++r) {
-            const float top = largest_size(x + r * columns, columns);
-            scales[r] = top / 127.0F;
-            round_int8(x + r * columns, q + r * columns, top > 0.0F ? 127.0F / top : 0.0F, columns);
-        }
+        round_int8_rows(x, q, scales, begin, end, columns);
     });
 }
 
 void dequantise_int8(const std::int8_t* q, const float* scales, float* y, Index rows, Index columns) {
     deal_out(rows, quantise_grain, [&](Index begin, Index end) {
-        write_rows(y, begin, end, columns, rows * columns >= around_least,
-                   [&](Index r, float* out) { widen_int8(q + r * columns, out, scales[r], columns); }, [](Index) { return Inputs{}; });
+        widen_int8_rows(q, scales, y, begin, end, columns, rows * columns >= around_least);
     });
 }
 
@@ -93,12 +113,7 @@ void quantise_int4(const float* x, std::uint8_t* q, float* scales, Index groups)
 
 void dequantise_int4(const std::uint8_t* q, const float* scales, float* y, Index groups) {
     deal_out(groups, 256, [&](Index begin, Index end) {
-        write_pieces(y + begin * int4_group, (end - begin) * int4_group, groups * int4_group >= around_least,
-                     [&](Index first, Index last, float* out) {
-                         const Index group = begin + first / int4_group;   // pieces are whole groups
-                         widen_int4(q + group * int4_group / 2, out, scales + group, (last - first) / int4_group);
-                     },
-                     [](Index) { return Inputs{}; });
+        widen_int4(q + begin * int4_group / 2, y + begin * int4_group, scales + begin, end - begin, groups * int4_group >= around_least);
     });
 }
 

@@ -1,35 +1,84 @@
 // Softmax of rows, forward and backward.
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/gradient.hpp"
+#include "kernels/reference/onednn.hpp"
 #include "kernels/reference/operators.hpp"
 #include "kernels/reference/stores.hpp"
 #include "kernels/reference/streaming_kernel.hpp"
 #include "kernels/reference/team.hpp"
 
 #include <cmath>
+#include <functional>
+#include <vector>
 
 namespace orrery {
 namespace {
 
 constexpr Index softmax_grain = 8;
 
-ORRERY_CLONES void softmax_row_to(const float* __restrict x, float* __restrict y, Index columns) {
-    float top = -3e38F;
-    for (Index i = 0; i < columns; ++i) top = x[i] > top ? x[i] : top;
-    float sum = 0.0F;
-    for (Index i = 0; i < columns; ++i) {
-        const float e = vector_exp(x[i] - top);
-        y[i] = e;
-        sum += e;
-    }
-    const float scale = 1.0F / sum;
-    for (Index i = 0; i < columns; ++i) y[i] *= scale;
+ORRERY_CLONES void softmax_rows(const float* __restrict x, float* __restrict y, Index begin, Index end, Index columns, bool around) {
+    float tops[row_slots];
+    float sums[row_slots];
+    // Of the row that is computed and of the one that is written, lying neither as each other nor as pages do.
+    constexpr Index apart = 272;
+    std::vector<float> powers(static_cast<std::size_t>(2 * (columns + 2 * apart)));
+    float* const rows_of[2] = {powers.data() + apart, powers.data() + columns + 3 * apart};
+    walk_rows(
+        begin, end, columns,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            fetch(from + first, last - first);
+            float top = first == 0 ? -3e38F : tops[row_slot(row)];
+            for (Index i = first; i < last; ++i) top = from[i] > top ? from[i] : top;
+            tops[row_slot(row)] = top;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = x + row * columns;
+            float* const to = rows_of[row & 1];
+            const float top = tops[row_slot(row)];
+            float sum = 0.0F;
+            for (Index i = first; i < last; ++i) {
+                const float e = vector_exp(from[i] - top);
+                to[i] = e;
+                sum += e;
+            }
+            sums[row_slot(row)] = first == 0 ? sum : sums[row_slot(row)] + sum;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const float* from = rows_of[row & 1];
+            float* const to = y + row * columns + first;
+            const float scale = 1.0F / sums[row_slot(row)];
+            if (around) {
+                store_strip(from + first, scale, to, last - first);
+            } else {
+                for (Index i = first; i < last; ++i) to[i - first] = from[i] * scale;
+            }
+        });
+    if (around) finish_stores();
 }
 
-ORRERY_CLONES void softmax_backward_row(const float* __restrict y, const float* __restrict dy, float* __restrict dx, Index columns) {
-    float dot = 0.0F;
-    for (Index i = 0; i < columns; ++i) dot += y[i] * dy[i];
-    for (Index i = 0; i < columns; ++i) dx[i] = y[i] * (dy[i] - dot);
+ORRERY_CLONES void softmax_backward_rows(const float* __restrict y, const float* __restrict dy, float* __restrict dx, Index begin,
+                                         Index end, Index columns, bool around) {
+    float dots[row_slots];
+    alignas(64) float results[strip];
+    walk_rows(
+        begin, end, columns,
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const Index at = row * columns;
+            fetch(y + at + first, last - first);
+            fetch(dy + at + first, last - first);
+            float dot = 0.0F;
+            for (Index i = at + first; i < at + last; ++i) dot += y[i] * dy[i];
+            dots[row_slot(row)] = first == 0 ? dot : dots[row_slot(row)] + dot;
+        },
+        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
+            const Index at = row * columns + first;
+            const float dot = dots[row_slot(row)];
+            float* const out = around ? results : dx + at;
+            for (Index i = 0; i < last - first; ++i) out[i] = y[at + i] * (dy[at + i] - dot);
+            if (around) store_strip(results, 1.0F, dx + at, last - first);
+        });
+    if (around) finish_stores();
 }
 
 std::vector<double> softmax_row(std::span<const double> x) {
@@ -42,22 +91,27 @@ std::vector<double> softmax_row(std::span<const double> x) {
     return y;
 }
 
+// oneDNN's own, to be compared with ours.
+std::function<void(int)> library_softmax(const Shared<float>& x, const Shared<float>& y, Index rows, Index columns) {
+    if (rows * columns == 0) return [](int) {};
+    const OneDnn library;
+    const dnnl::memory::desc shape({rows, columns}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+    const dnnl::softmax_forward primitive(
+        dnnl::softmax_forward::primitive_desc({dnnl::prop_kind::forward_inference, shape, 1}, library.engine));
+    return [=](int i) {
+        library.run(primitive, {{DNNL_ARG_SRC, library.over(shape, (*x)[i])}, {DNNL_ARG_DST, library.over(shape, (*y)[i])}});
+    };
+}
+
 }  // namespace
 
 void softmax(const float* x, float* y, Index rows, Index columns) {
-    deal_out(rows, softmax_grain, [&](Index begin, Index end) {
-        write_rows(y, begin, end, columns, rows * columns >= around_least,
-                   [&](Index r, float* out) { softmax_row_to(x + r * columns, out, columns); },
-                   [&](Index r) { return Inputs{x + r * columns}; });
-    });
+    deal_out(rows, softmax_grain, [&](Index begin, Index end) { softmax_rows(x, y, begin, end, columns, rows * columns >= around_least); });
 }
 
 void softmax_backward(const float* y, const float* dy, float* dx, Index rows, Index columns) {
     deal_out(rows, softmax_grain, [&](Index begin, Index end) {
-        write_rows(
-            dx, begin, end, columns, rows * columns >= around_least,
-            [&](Index r, float* out) { softmax_backward_row(y + r * columns, dy + r * columns, out, columns); },
-            [&](Index r) { return Inputs{y + r * columns, dy + r * columns}; });
+        softmax_backward_rows(y, dy, dx, begin, end, columns, rows * columns >= around_least);
     });
 }
 
@@ -74,9 +128,10 @@ PreparedKernel prepare_softmax(const KernelCase& c, int copies, Rng& rng) {
         }
         return want;
     };
+    std::function<void(int)> run = [=](int i) { softmax((*x)[i], (*y)[i], rows, columns); };
+    if (c.kernel == "library-softmax") run = library_softmax(x, y, rows, columns);
     const auto elements = static_cast<double>(rows * columns);
-    return streaming_kernel(copies, 8.0 * elements, (4.0 + exp_flop) * elements, y,
-                            [=](int i) { softmax((*x)[i], (*y)[i], rows, columns); }, oracle);
+    return streaming_kernel(copies, 8.0 * elements, (4.0 + exp_flop) * elements, y, run, oracle);
 }
 
 PreparedKernel prepare_softmax_backward(const KernelCase& c, int copies, Rng& rng) {

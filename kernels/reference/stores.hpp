@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/team.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,28 +21,30 @@ namespace orrery {
 /// line before they write it. As memcpy of glibc does for what is larger than its share of the last level.
 constexpr Index around_least = Index{8} << 20;   // elements of 4 bytes: 32 MiB
 
-/// Elements that are computed at a time before they go around: 8 KiB stay in the first level.
-constexpr Index around_piece = 2048;
+/// Elements that a kernel reads, computes and writes in turn: few, so that a processor that looks a few hundred
+/// instructions ahead does the three at once. Rows of 1,024 and 4,096 ran fastest with 64 of 32 to 256, on a Xeon with AMX.
+constexpr Index strip = 64;
 
-/// Arrays that a kernel reads beside each other: what comes next of them is fetched while results are stored.
-/// Null: none.
+/// Elements ahead of the strip in work that are fetched meanwhile; best of 128 to 4,096 on the same machine.
+constexpr Index fetch_ahead = 448;
+
+/// Arrays that a kernel reads beside each other. Null: none.
 using Inputs = std::array<const float*, 3>;
 
-/// y = x with stores that go around the caches; the head up to 16 bytes and the tail the plain way. Meanwhile fetches as
-/// many elements of `next`, so that memory reads while it writes.
-inline void store_around(const float* x, float* y, Index extent, const Inputs& next = {}) {
+/// y = x with stores that go around the caches; the head up to 16 bytes and the tail the plain way.
+inline void store_around(const float* x, float* y, Index extent) {
     Index i = 0;
 #if defined(__x86_64__)
     for (; i < extent && (reinterpret_cast<std::uintptr_t>(y + i) & 15U) != 0; ++i) y[i] = x[i];
     for (; i + 16 <= extent; i += 16) {
-        for (const float* one : next) {
-            if (one != nullptr) _mm_prefetch(reinterpret_cast<const char*>(one + i), _MM_HINT_T0);
-        }
         for (Index j = 0; j < 16; j += 4) _mm_stream_ps(y + i + j, _mm_loadu_ps(x + i + j));
     }
 #endif
     for (; i < extent; ++i) y[i] = x[i];
 }
+
+/// y = factor x of a strip, around the caches: in whole lines where the processor can and `y` begins one.
+extern void (*const store_strip)(const float* x, float factor, float* y, Index extent);
 
 /// After the last of a thread's stores around the caches, so that others see them in order.
 inline void finish_stores() {
@@ -50,50 +53,77 @@ inline void finish_stores() {
 #endif
 }
 
-/// compute(first, last, out) writes elements [first, last) to out; a large output goes around the caches piece by piece.
-/// `next` gives the inputs from an element on.
-template <class Compute, class Next>
-void write_pieces(float* y, Index extent, bool around, const Compute& compute, const Next& next) {
-    if (!around) {
-        compute(Index{0}, extent, y);
-        return;
-    }
-    alignas(64) float piece[around_piece];
-    for (Index i = 0; i < extent; i += around_piece) {
-        const Index end = std::min(extent, i + around_piece);
-        compute(i, end, piece);
-        store_around(piece, y + i, end - i, next(std::min(end, extent - (end - i))));
-    }
-    finish_stores();
+/// Fetches what a strip that begins at `from` will be when the next ones are done.
+template <class T>
+ORRERY_INLINE void fetch(const T* from, Index extent) {
+#if defined(__x86_64__)
+    constexpr auto line = static_cast<Index>(64 / sizeof(T));
+    for (Index i = 0; i < extent; i += line) _mm_prefetch(reinterpret_cast<const char*>(from + fetch_ahead + i), _MM_HINT_T0);
+#endif
 }
 
-/// compute(row, out) writes one row to out; rows of a large output go around the caches one by one. `next` gives the
-/// inputs from a row on.
-template <class Compute, class Next>
-void write_rows(float* y, Index begin, Index end, Index columns, bool around, const Compute& compute, const Next& next) {
-    if (!around) {
-        for (Index r = begin; r < end; ++r) compute(r, y + r * columns);
-        return;
-    }
-    constexpr std::size_t line = 64;
-    const auto bytes = (static_cast<std::size_t>(columns) * sizeof(float) + line - 1) / line * line;
-    const std::unique_ptr<float, decltype(&std::free)> row(static_cast<float*>(std::aligned_alloc(line, bytes)), &std::free);
-    for (Index r = begin; r < end; ++r) {
-        compute(r, row.get());
-        store_around(row.get(), y + r * columns, columns, next(std::min(r + 1, end - 1)));
-    }
-    finish_stores();
+/// Calls body(first, last) for all strips of [0, extent); compilers see that all but the last are of one length.
+template <class Body>
+ORRERY_INLINE void over_strips(Index extent, const Body& body) {
+    Index i = 0;
+    for (; i + strip <= extent; i += strip) body(i, i + strip);
+    if (i < extent) body(i, extent);
 }
+
+/// compute(first, last, out) gives elements [first, last) of an output at `out`, strip by strip; a large output goes
+/// around the caches. To be called by a leaf that is compiled for several processors.
+template <class Compute>
+ORRERY_INLINE void write_strips(const Inputs& inputs, float* y, Index extent, bool around, const Compute& compute) {
+    alignas(64) float results[strip];
+    over_strips(extent, [&](Index first, Index last) ORRERY_INLINE_BODY {
+        for (const float* input : inputs) {
+            if (input != nullptr) fetch(input + first, last - first);
+        }
+        compute(first, last, around ? results : y + first);
+        if (around) store_strip(results, 1.0F, y + first, last - first);
+    });
+    if (around) finish_stores();
+}
+
+/// Calls stage(row, first, last) for each row of [begin, end) and each strip of it, a stage at the latest two rows behind
+/// the one before: while one row comes from memory, another is computed and a third is written. What a stage learns of a
+/// row is kept by row_slot(row); a later stage of the same row finds it complete. Of a strip the first stage comes first:
+/// rows of 4 KiB lie such that a store just before would hold the next row's loads up (Intel, Optimization Reference
+/// Manual, 4-KByte aliasing).
+template <class First, class Second, class Third>
+ORRERY_INLINE void walk_rows(Index begin, Index end, Index columns, const First& first, const Second& second, const Third& third) {
+    for (Index row = begin; row < end + 2; ++row) {
+        over_strips(columns, [&](Index from, Index to) ORRERY_INLINE_BODY {
+            if (row < end) first(row, from, to);
+            if (row - 1 >= begin && row - 1 < end) second(row - 1, from, to);
+            if (row - 2 >= begin) third(row - 2, from, to);
+        });
+    }
+}
+
+/// Of two stages.
+template <class First, class Second>
+ORRERY_INLINE void walk_rows(Index begin, Index end, Index columns, const First& first, const Second& second) {
+    for (Index row = begin; row < end + 1; ++row) {
+        over_strips(columns, [&](Index from, Index to) ORRERY_INLINE_BODY {
+            if (row < end) first(row, from, to);
+            if (row - 1 >= begin) second(row - 1, from, to);
+        });
+    }
+}
+
+/// Where a walk of up to three stages keeps what it knows of a row.
+constexpr Index row_slots = 4;
+constexpr Index row_slot(Index row) { return row % row_slots; }
 
 /// What vector_exp does, a multiply-add counted as two.
 constexpr double exp_flop = 16.0;
 
 /// exp(x) within 1e-6 of itself, for x in [-87, 88]; beyond, the value at the end of that range. Powers of two by the
 /// exponent's bits, the rest by Taylor's series on [-ln 2 / 2, ln 2 / 2] (Cody and Waite, 1980: ln 2 in two parts).
-inline float vector_exp(float x) {
+ORRERY_INLINE float vector_exp(float x) {
     x = std::clamp(x, -87.0F, 88.0F);
-    const float octaves = x * 1.44269504F;
-    const auto whole = static_cast<std::int32_t>(octaves + (octaves < 0.0F ? -0.5F : 0.5F));
+    const std::int32_t whole = __builtin_irintf(x * 1.44269504F);
     const auto n = static_cast<float>(whole);
     const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
     float p = 1.0F / 720.0F;

@@ -13,45 +13,38 @@ namespace {
 
 constexpr Index swiglu_grain = 8192;   // elements
 
-ORRERY_CLONES void swiglu_range(const float* __restrict gate, const float* __restrict up, float* __restrict y, Index elements) {
-    for (Index i = 0; i < elements; ++i) y[i] = gate[i] / (1.0F + vector_exp(-gate[i])) * up[i];
+ORRERY_CLONES void swiglu_range(const float* __restrict gate, const float* __restrict up, float* __restrict y, Index extent, bool around) {
+    write_strips({gate, up}, y, extent, around, [&](Index first, Index last, float* out) ORRERY_INLINE_BODY {
+        for (Index i = first; i < last; ++i) out[i - first] = gate[i] / (1.0F + vector_exp(-gate[i])) * up[i];
+    });
 }
 
 ORRERY_CLONES void swiglu_backward_range(const float* __restrict gate, const float* __restrict up, const float* __restrict dy,
-                                         float* __restrict dgate, float* __restrict dup, Index elements) {
-    for (Index i = 0; i < elements; ++i) {
-        const float sigmoid = 1.0F / (1.0F + vector_exp(-gate[i]));
-        const float silu = gate[i] * sigmoid;
-        dup[i] = dy[i] * silu;
-        dgate[i] = dy[i] * up[i] * (sigmoid + silu * (1.0F - sigmoid));
-    }
+                                         float* __restrict dgate, float* __restrict dup, Index extent, bool around) {
+    alignas(64) float results[strip];
+    write_strips({gate, up, dy}, dgate, extent, around, [&](Index first, Index last, float* out) ORRERY_INLINE_BODY {
+        float* const other = around ? results : dup + first;
+        for (Index i = first; i < last; ++i) {
+            const float sigmoid = 1.0F / (1.0F + vector_exp(-gate[i]));
+            const float silu = gate[i] * sigmoid;
+            other[i - first] = dy[i] * silu;
+            out[i - first] = dy[i] * up[i] * (sigmoid + silu * (1.0F - sigmoid));
+        }
+        if (around) store_strip(results, 1.0F, dup + first, last - first);
+    });
 }
 
 }  // namespace
 
 void swiglu(const float* gate, const float* up, float* y, Index elements) {
     deal_out(elements, swiglu_grain, [&](Index begin, Index end) {
-        write_pieces(
-            y + begin, end - begin, elements >= around_least,
-            [&](Index first, Index last, float* out) {
-                swiglu_range(gate + begin + first, up + begin + first, out, last - first);
-            },
-            [&](Index at) { return Inputs{gate + begin + at, up + begin + at}; });
+        swiglu_range(gate + begin, up + begin, y + begin, end - begin, elements >= around_least);
     });
 }
 
 void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup, Index elements) {
     deal_out(elements, swiglu_grain, [&](Index begin, Index end) {
-        const bool around = elements >= around_least;
-        alignas(64) float piece[around_piece];
-        write_pieces(
-            dgate + begin, end - begin, around,
-            [&](Index first, Index last, float* out) {
-                const Index at = begin + first;
-                swiglu_backward_range(gate + at, up + at, dy + at, out, around ? piece : dup + at, last - first);
-                if (around) store_around(piece, dup + at, last - first);
-            },
-            [&](Index at) { return Inputs{gate + begin + at, up + begin + at, dy + begin + at}; });
+        swiglu_backward_range(gate + begin, up + begin, dy + begin, dgate + begin, dup + begin, end - begin, elements >= around_least);
     });
 }
 

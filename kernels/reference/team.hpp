@@ -13,6 +13,10 @@
 #else
 #define ORRERY_CLONES
 #endif
+/// A part of such leaves, compiled with each of them.
+#define ORRERY_INLINE inline __attribute__((always_inline))
+/// The same for a lambda, behind its parameters.
+#define ORRERY_INLINE_BODY __attribute__((always_inline))
 
 namespace orrery {
 

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 using namespace orrery;
@@ -47,9 +48,19 @@ MeasuredTable made_products(const Device& device, const std::string& format, Sec
     return table;
 }
 
+/// In a folder of its own, since the name tells what the table holds.
 std::string write_table(const std::string& name, const std::string& text) {
-    std::ofstream(name) << text;
-    return name;
+    const auto folder = std::filesystem::temp_directory_path() / "orrery-measured-tables";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / name) << text;
+    return folder / name;
+}
+
+/// The problem of a table without the folder it lies in.
+std::string without_folder(std::string text) {
+    const std::string folder = (std::filesystem::temp_directory_path() / "orrery-measured-tables").string() + "/";
+    if (text.rfind(folder, 0) == 0) text.erase(0, folder.size());
+    return text;
 }
 
 }  // namespace
@@ -228,7 +239,7 @@ TEST_CASE("tables that cannot be read say why", "[kernels][table]") {
     const auto problem_of = [](const std::string& path) {
         const auto table = read_measured_table(path);
         REQUIRE(!table.ok());
-        return table.problems()[0].place + ": " + table.problems()[0].problem;
+        return without_folder(table.problems()[0].place) + ": " + table.problems()[0].problem;
     };
     CHECK(problem_of("table.csv") == "table.csv: the name is not of the form SYSTEM.LIBRARY-VERSION.TABLE.csv");
     CHECK(problem_of("a.b-1.mamba2.csv") == "a.b-1.mamba2.csv: no operator model is fitted to a table of kind \"mamba2\"");
