@@ -39,6 +39,8 @@ struct PreparedKernel {
     /// Poisons the outputs of the first copy, runs, and compares with an oracle in float64: relative Frobenius error,
     /// infinite where an output was left unwritten or is no number.
     std::function<double()> check;
+    /// Waits until what `run` has started is done; empty where `run` itself does.
+    std::function<void()> finish;
     /// Error that the number format or the pruning itself costs against the unrounded operands; none: does not apply.
     std::function<double()> accuracy_loss;
 };

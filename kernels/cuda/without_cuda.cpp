@@ -1,0 +1,16 @@
+// Takes the place of with_cuda.cpp in builds without CUDA: no kernels, and a refusal that says why.
+#include "kernels/cuda/device_kernels.hpp"
+
+namespace orrery {
+
+const std::vector<KernelEntry>& device_kernels() {
+    static const std::vector<KernelEntry> none;
+    return none;
+}
+
+Result<GpuDescription> open_gpu(const std::string& device) {
+    return Problem{"--device " + device, "cannot be measured: this build has no CUDA kernels, since nvcc was not found (or was not wanted) when it was made",
+                   "install the CUDA toolkit (12 or newer), configure again with -DORRERY_CUDA=ON and build"};
+}
+
+}  // namespace orrery

@@ -1,0 +1,174 @@
+// Every CUDA kernel against its oracle in float64, on an emulated GPU; and the refusals where there is no real one.
+#include "kernels/cuda/device_kernels.hpp"
+#include "kernels/cuda/table.hpp"
+#include "tests/kernels/emulated_gpu.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <set>
+
+using namespace orrery;
+using orrery::testing::EmulatedGpu;
+using orrery::testing::EmulatedLane;
+using orrery::testing::EmulationError;
+
+namespace {
+
+using SizeLists = std::vector<std::vector<std::int64_t>>;
+
+// Whole vectors and odd sizes; rows of a warp, of a block, of all its registers and beyond; single values and none.
+SizeLists sizes_of(const KernelEntry& entry) {
+    if (entry.sizes.find(' ') == std::string_view::npos) return {{4096}, {1}, {0}, {9001}};
+    return {{5, 64}, {7, 67}, {1, 1}, {3, 1500}, {2, 4096}, {2, 5003}, {1, 17000}, {1, 36000}, {0, 16}};
+}
+
+}  // namespace
+
+TEST_CASE("every CUDA kernel agrees with its oracle in float64 on an emulated GPU", "[kernels][cuda]") {
+    // Method: the very structs that nvcc compiles, run thread by thread with checked addresses and meetings, outputs
+    // poisoned; threads and blocks in their order, backwards and shuffled.
+    std::uint64_t seed = 0;
+    for (const KernelEntry& entry : cuda::device_table<EmulatedGpu>()) {
+        for (const DataType type : entry.types) {
+            for (const auto& sizes : sizes_of(entry)) {
+                const KernelCase kernel_case{std::string(entry.name), sizes, type};
+                EmulatedGpu::set_order(++seed % 3);
+                Rng rng(seed);
+                const PreparedKernel kernel = entry.prepare(kernel_case, 1, rng);
+                const double error = kernel.check();
+                INFO(words_of(kernel_case) << " in order " << seed % 3 << ": " << error);
+                CHECK(error <= kernel.error_max);
+            }
+        }
+    }
+}
+
+TEST_CASE("memory-bound CUDA kernels move each byte once", "[kernels][cuda]") {
+    // Method: bytes of all loads and stores of a run counted by the emulator, against the least that the work must move;
+    // gains, shifts and targets, which stay in the caches, are left out by tall shapes.
+    EmulatedGpu::set_order(0);
+    const auto ratio_of = [](const KernelCase& kernel_case) {
+        Rng rng(3);
+        const auto& table = cuda::device_table<EmulatedGpu>();
+        const auto entry = std::find_if(table.begin(), table.end(), [&](const KernelEntry& e) { return e.name == kernel_case.kernel; });
+        const PreparedKernel kernel = entry->prepare(kernel_case, 1, rng);
+        const std::uint64_t before = EmulatedGpu::bytes_moved();
+        kernel.run(0);
+        return static_cast<double>(EmulatedGpu::bytes_moved() - before) / kernel.bytes.si();
+    };
+    for (const DataType type : {DataType::fp32, DataType::bf16}) {
+        CHECK(ratio_of({"softmax", {3, 8192}, type}) == 1.0);
+        CHECK(ratio_of({"softmax-backward", {2, 8192}, type}) == 1.0);
+        CHECK(ratio_of({"copy", {30000}, type}) == 1.0);
+        CHECK(ratio_of({"swiglu", {3, 5000}, type}) == 1.0);
+    }
+    CHECK(ratio_of({"softmax", {2, 16384}, DataType::fp32}) == 1.0);
+    CHECK(ratio_of({"adam", {20000}, DataType::fp32}) == 1.0);
+    CHECK(ratio_of({"softmax", {1, 40000}, DataType::fp32}) == 1.5);   // longer than the registers: read twice
+}
+
+TEST_CASE("the table of CUDA kernels says each kernel once", "[kernels][cuda]") {
+    // Method: names counted; the sizes are those of the processor's kernel of that name where there is one.
+    std::set<std::string_view> seen;
+    for (const KernelEntry& entry : cuda::device_table<EmulatedGpu>()) {
+        INFO(entry.name);
+        CHECK(seen.insert(entry.name).second);
+        CHECK(!entry.doc.empty());
+        const KernelEntry* reference = find_kernel(entry.name);
+        if (reference != nullptr) CHECK(reference->sizes == entry.sizes);
+    }
+    for (const KernelEntry& entry : device_kernels()) CHECK(seen.contains(entry.name));
+    CHECK(find_device_kernel("no such kernel") == nullptr);
+    CHECK((device_kernels().empty() || find_device_kernel("softmax") != nullptr));
+}
+
+namespace {
+
+// Kernels that are wrong in one way each.
+struct OutOfBounds {
+    static constexpr int threads_most = 32;
+    float* y;
+    template <class Lane>
+    void operator()(Lane& lane) const {
+        lane.store(y + lane.thread(), 1.0F);
+    }
+};
+struct Misaligned {
+    static constexpr int threads_most = 32;
+    const float* x;
+    template <class Lane>
+    void operator()(Lane& lane) const {
+        lane.load(reinterpret_cast<const cuda::Pack<float, 4>*>(x + lane.thread()));
+    }
+};
+struct HalfBarrier {
+    static constexpr int threads_most = 64;
+    template <class Lane>
+    void operator()(Lane& lane) const {
+        if (lane.thread() < 40) lane.sync();
+    }
+};
+struct HalfShuffle {
+    static constexpr int threads_most = 32;
+    template <class Lane>
+    void operator()(Lane& lane) const {
+        if (lane.thread() < 16) lane.shuffle_xor(1.0F, 1);
+    }
+};
+struct MissingBarrier {
+    static constexpr int threads_most = 64;
+    float* y;
+    template <class Lane>
+    void operator()(Lane& lane) const {
+        const auto values = lane.template shared<float>(0, 64);
+        values[lane.thread()] = 1.0F;
+        lane.store(y + lane.thread(), values[63 - lane.thread()]);
+    }
+};
+struct SharedBeyond {
+    static constexpr int threads_most = 32;
+    template <class Lane>
+    void operator()(Lane& lane) const {
+        lane.template shared<float>(0, 33);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("the emulated GPU refuses what a GPU would not bear", "[kernels][cuda]") {
+    // Method: one kernel for each mistake, and the word that its error must hold.
+    EmulatedGpu::set_order(0);
+    const auto memory = EmulatedGpu::allocate(31 * sizeof(float));
+    auto* values = static_cast<float*>(memory.get());
+    CHECK_THROWS_WITH(EmulatedGpu::launch({1, 32, 0}, OutOfBounds{values}), Catch::Contains("at byte 124 of an array of 124"));
+    CHECK_THROWS_WITH(EmulatedGpu::launch({1, 32, 0}, Misaligned{values}), Catch::Contains("no multiple"));
+    CHECK_THROWS_WITH(EmulatedGpu::launch({1, 64, 0}, HalfBarrier{}), Catch::Contains("never"));
+    CHECK_THROWS_WITH(EmulatedGpu::launch({1, 32, 0}, HalfShuffle{}), Catch::Contains("never come"));
+    CHECK_THROWS_WITH(EmulatedGpu::launch({1, 32, 128}, SharedBeyond{}), Catch::Contains("132 of 128"));
+    CHECK_THROWS_WITH(EmulatedGpu::launch({1, 33, 0}, HalfShuffle{}), Catch::Contains("more threads"));
+    const auto wide = EmulatedGpu::allocate(64 * sizeof(float));
+    auto* results = static_cast<float*>(wide.get());
+    EmulatedGpu::launch({1, 64, 256}, MissingBarrier{results});
+    CHECK(std::isnan(results[0]));   // thread 63 had not written when thread 0 read
+}
+
+TEST_CASE("a device of CUDA is named by its number", "[kernels][cuda]") {
+    // Method: names by hand.
+    for (const char* name : {"cuda", "cuda:0", "cuda:17"}) CHECK(names_gpu(name));
+    for (const char* name : {"", "cpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1234", "h100-sxm"}) CHECK(!names_gpu(name));
+}
+
+TEST_CASE("a machine without a GPU is refused in words", "[kernels][cuda]") {
+    // Method: where there is a GPU the answer describes it; elsewhere the problem names the device and what is missing.
+    const Result<GpuDescription> gpu = open_gpu("cuda:0");
+    if (gpu) {
+        CHECK(!gpu->name.empty());
+        CHECK(gpu->processors > 0);
+        CHECK(!open_gpu("cuda:99"));
+        return;
+    }
+    CHECK(gpu.problems().front().place == "--device cuda:0");
+    CHECK_THAT(gpu.problems().front().problem, Catch::Contains("cannot be"));
+    CHECK(!gpu.problems().front().remedy.empty());
+}

@@ -1,0 +1,327 @@
+// Fibers, meetings, memory checks and matrix instructions of the emulated GPU.
+#include "tests/kernels/emulated_gpu.hpp"
+
+#include "hardware/rng.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <numeric>
+
+#include <ucontext.h>
+
+namespace orrery::testing {
+namespace {
+
+constexpr std::size_t stack_bytes = 128 * 1024;   // of a fiber; sanitizers make frames large
+constexpr std::size_t shared_most = 227 * 1024;   // of a block on an H100 (CUDA C++ Programming Guide, table of 9.0)
+constexpr std::uint32_t never_written = 0x7fa00001U;   // a signalling pattern
+
+struct World {
+    std::map<const std::byte*, std::size_t> allocations;
+    std::uint64_t order = 0;
+    std::uint64_t bytes_moved = 0;
+};
+
+World& world() {
+    static World the_world;
+    return the_world;
+}
+
+void fill_unwritten(std::byte* bytes, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+        bytes[i] = static_cast<std::byte>(never_written >> (8 * (reinterpret_cast<std::uintptr_t>(bytes + i) % 4)));
+    }
+}
+
+std::vector<int> order_of(int size, std::uint64_t seed, std::uint64_t id) {
+    std::vector<int> order(static_cast<std::size_t>(size));
+    std::iota(order.begin(), order.end(), 0);
+    if (seed == 1) std::reverse(order.begin(), order.end());
+    if (seed > 1) {
+        Rng rng = Rng::stream(seed, "emulated order", id);
+        for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+    }
+    return order;
+}
+
+float bf16_half(std::uint32_t word, int half) {
+    return cuda::widen(cuda::Bf16{static_cast<std::uint16_t>(half == 0 ? word : word >> 16)});
+}
+
+}  // namespace
+
+struct EmulatedWarp {
+    // Two sets by turns: a lane may show its next value before another has read the last.
+    std::array<std::array<WarpSlot, cuda::warp_lanes>, 2> slots{};
+    int arrived = 0;
+    std::uint64_t meetings = 0;
+    const char* what = nullptr;
+};
+
+struct EmulatedFiber {
+    ucontext_t context{};
+    bool done = false;
+    const std::uint64_t* waits_for = nullptr;   // a count that must have passed `waits_at`
+    std::uint64_t waits_at = 0;
+    std::exception_ptr error;
+};
+
+struct EmulatedBlock {
+    cuda::Grid grid;
+    cuda::Index index = 0;
+    std::byte* shared = nullptr;
+    std::vector<EmulatedFiber> fibers;
+    std::vector<EmulatedWarp> warps;
+    ucontext_t scheduler{};
+    int running = 0;
+    int at_barrier = 0;
+    int exited = 0;
+    std::uint64_t barriers = 0;
+    const std::function<void(EmulatedLane&)>* body = nullptr;
+
+    EmulatedFiber& current() { return fibers[static_cast<std::size_t>(running)]; }
+    void yield() { swapcontext(&current().context, &scheduler); }
+    void wait_until_past(const std::uint64_t& count, std::uint64_t at) {
+        current().waits_for = &count;
+        current().waits_at = at;
+        yield();
+    }
+};
+
+namespace {
+
+// makecontext hands over ints only: the block's address comes in two halves.
+void run_fiber(unsigned low, unsigned high) {
+    auto* block = reinterpret_cast<EmulatedBlock*>(static_cast<std::uintptr_t>(low) | (static_cast<std::uintptr_t>(high) << 32));
+    EmulatedFiber& fiber = block->current();
+    try {
+        EmulatedLane lane(*block, block->running);
+        (*block->body)(lane);
+    } catch (...) {
+        fiber.error = std::current_exception();
+    }
+    fiber.done = true;
+    ++block->exited;
+    swapcontext(&fiber.context, &block->scheduler);
+}
+
+void run_block(EmulatedBlock& block, std::byte* stacks, std::uint64_t order_seed) {
+    const int threads = block.grid.threads;
+    block.fibers = std::vector<EmulatedFiber>(static_cast<std::size_t>(threads));
+    block.warps = std::vector<EmulatedWarp>(static_cast<std::size_t>(threads / cuda::warp_lanes));
+    block.at_barrier = block.exited = 0;
+    const auto address = reinterpret_cast<std::uintptr_t>(&block);
+    for (int i = 0; i < threads; ++i) {
+        EmulatedFiber& fiber = block.fibers[static_cast<std::size_t>(i)];
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = stacks + static_cast<std::size_t>(i) * stack_bytes;
+        fiber.context.uc_stack.ss_size = stack_bytes;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, reinterpret_cast<void (*)()>(run_fiber), 2, static_cast<unsigned>(address),
+                    static_cast<unsigned>(address >> 32));
+    }
+    for (std::uint64_t round = 0; block.exited < threads; ++round) {
+        bool moved = false;
+        for (const int i : order_of(threads, order_seed, static_cast<std::uint64_t>(block.index) * 4096 + round % 16)) {
+            EmulatedFiber& fiber = block.fibers[static_cast<std::size_t>(i)];
+            if (fiber.done || (fiber.waits_for != nullptr && *fiber.waits_for <= fiber.waits_at)) continue;
+            fiber.waits_for = nullptr;
+            block.running = i;
+            swapcontext(&block.scheduler, &fiber.context);
+            if (fiber.error) std::rethrow_exception(fiber.error);
+            moved = true;
+        }
+        if (!moved) throw EmulationError("threads wait for others that never come");
+    }
+}
+
+}  // namespace
+
+void require_global(const void* p, std::size_t bytes, const char* what) {
+    const auto* at = static_cast<const std::byte*>(p);
+    const auto& allocations = world().allocations;
+    auto found = allocations.upper_bound(at);
+    const std::string words = std::string(what) + " " + std::to_string(bytes) + " bytes ";
+    if (found == allocations.begin()) throw EmulationError(words + "outside of all arrays");
+    --found;
+    const auto offset = static_cast<std::size_t>(at - found->first);
+    if (offset + bytes > found->second) {
+        throw EmulationError(words + "at byte " + std::to_string(offset) + " of an array of " + std::to_string(found->second));
+    }
+    if (offset % bytes != 0) throw EmulationError(words + "at byte " + std::to_string(offset) + ": no multiple of their number");
+    world().bytes_moved += bytes;
+}
+
+int EmulatedLane::threads() const { return block_->grid.threads; }
+cuda::Index EmulatedLane::block() const { return block_->index; }
+cuda::Index EmulatedLane::blocks() const { return block_->grid.blocks; }
+
+void EmulatedLane::sync() {
+    if (block_->exited > 0) throw EmulationError("a barrier that some threads of the block never reach");
+    const std::uint64_t at = block_->barriers;
+    if (++block_->at_barrier == block_->grid.threads) {
+        block_->at_barrier = 0;
+        ++block_->barriers;
+    }
+    block_->wait_until_past(block_->barriers, at);
+}
+
+const std::array<WarpSlot, cuda::warp_lanes>& EmulatedLane::meet(const char* what, const WarpSlot& mine) {
+    EmulatedWarp& group = block_->warps[static_cast<std::size_t>(warp())];
+    if (group.arrived > 0 && std::strcmp(group.what, what) != 0) {
+        throw EmulationError(std::string("lanes of a warp meet for ") + what + " and for " + group.what);
+    }
+    group.what = what;
+    const std::uint64_t at = group.meetings;
+    auto& slots = group.slots[at % 2];
+    slots[static_cast<std::size_t>(lane())] = mine;
+    if (++group.arrived == cuda::warp_lanes) {
+        group.arrived = 0;
+        ++group.meetings;
+    }
+    block_->wait_until_past(group.meetings, at);
+    return slots;
+}
+
+std::byte* EmulatedLane::shared_bytes(int first_byte, std::size_t bytes) {
+    require_shared(block_->shared + first_byte, bytes);
+    return block_->shared + first_byte;
+}
+
+void EmulatedLane::require_shared(const void* p, std::size_t bytes) const {
+    const std::ptrdiff_t offset = static_cast<const std::byte*>(p) - block_->shared;
+    if (offset < 0 || static_cast<std::size_t>(offset) + bytes > static_cast<std::size_t>(block_->grid.shared_bytes)) {
+        throw EmulationError("uses bytes " + std::to_string(offset) + " to " + std::to_string(offset + static_cast<std::ptrdiff_t>(bytes)) +
+                             " of " + std::to_string(block_->grid.shared_bytes) + " of shared memory");
+    }
+}
+
+cuda::Bf16 EmulatedLane::narrow(float x) {
+    const auto bits = __builtin_bit_cast(std::uint32_t, x);
+    if (std::isnan(x)) return {0x7fff};   // as cvt does (PTX ISA)
+    return {static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16)};
+}
+
+// Layout of m16n8k16 (PTX ISA, "Matrix Fragments for mma.m16n8k16"): with g = lane / 4 and t = lane % 4, register a0 holds
+// row g, columns 2t and 2t + 1; a1 row g + 8; a2 and a3 the same with 8 more columns. b0 holds rows 2t and 2t + 1 of
+// column g, b1 those 8 further down. d0, d1 are row g, columns 2t and 2t + 1; d2, d3 row g + 8.
+void EmulatedLane::mma(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+    WarpSlot mine;
+    std::copy_n(a, 4, mine.words.begin());
+    std::copy_n(b, 2, mine.words.begin() + 4);
+    const auto& slots = meet("mma", mine);
+    for (int i = 0; i < 4; ++i) {
+        const int row = lane() / 4 + (i >= 2 ? 8 : 0);
+        const int column = 2 * (lane() % 4) + i % 2;
+        double sum = static_cast<double>(d[i]);
+        for (int k = 0; k < 16; ++k) {
+            const auto& left = slots[static_cast<std::size_t>(row % 8 * 4 + k % 8 / 2)];
+            const auto& right = slots[static_cast<std::size_t>(column * 4 + k % 8 / 2)];
+            const float x = bf16_half(left.words[static_cast<std::size_t>((row >= 8 ? 1 : 0) + (k >= 8 ? 2 : 0))], k % 2);
+            const float y = bf16_half(right.words[static_cast<std::size_t>(4 + (k >= 8 ? 1 : 0))], k % 2);
+            sum += static_cast<double>(x) * static_cast<double>(y);
+        }
+        d[i] = static_cast<float>(sum);
+    }
+}
+
+// PTX ISA, "ldmatrix": lane i gives the address of row i % 8 of tile i / 8; register j gets of tile j, row lane / 4, the
+// values 2 (lane % 4) and the next.
+void EmulatedLane::load_matrices(std::uint32_t (&r)[4], const void* shared_row) {
+    WarpSlot mine;
+    mine.address = shared_row;
+    require_shared(shared_row, 16);
+    if (reinterpret_cast<std::uintptr_t>(shared_row) % 16 != 0) throw EmulationError("ldmatrix from an address that is no multiple of 16");
+    const auto& slots = meet("ldmatrix", mine);
+    for (int j = 0; j < 4; ++j) {
+        const void* row = slots[static_cast<std::size_t>(j * 8 + lane() / 4)].address;
+        std::memcpy(&r[j], static_cast<const std::byte*>(row) + 4 * (lane() % 4), 4);
+    }
+}
+
+void EmulatedLane::load_matrices_transposed(std::uint32_t (&r)[4], const void* shared_row) {
+    WarpSlot mine;
+    mine.address = shared_row;
+    require_shared(shared_row, 16);
+    if (reinterpret_cast<std::uintptr_t>(shared_row) % 16 != 0) throw EmulationError("ldmatrix from an address that is no multiple of 16");
+    const auto& slots = meet("ldmatrix.trans", mine);
+    for (int j = 0; j < 4; ++j) {
+        std::uint16_t halves[2];
+        for (int i = 0; i < 2; ++i) {
+            const void* row = slots[static_cast<std::size_t>(j * 8 + 2 * (lane() % 4) + i)].address;
+            std::memcpy(&halves[i], static_cast<const std::byte*>(row) + 2 * (lane() / 4), 2);
+        }
+        r[j] = static_cast<std::uint32_t>(halves[0]) | (static_cast<std::uint32_t>(halves[1]) << 16);
+    }
+}
+
+// The source is read at once and lands as late as the kernel's own waits allow.
+void EmulatedLane::copy_later(void* to, const void* from, bool wanted) {
+    require_shared(to, cuda::vector_bytes);
+    if (reinterpret_cast<std::uintptr_t>(to) % cuda::vector_bytes != 0) throw EmulationError("cp.async to an address that is no multiple of 16");
+    Copy copy{to, {}, groups_};
+    if (wanted) {
+        require_global(from, cuda::vector_bytes, "copies");
+        std::memcpy(copy.bytes.data(), from, cuda::vector_bytes);
+    }
+    copies_.push_back(copy);
+}
+
+void EmulatedLane::commit_copies() { ++groups_; }
+
+void EmulatedLane::land_copies(int pending) {
+    std::erase_if(copies_, [&](const Copy& copy) {
+        if (copy.group >= groups_ - pending) return false;
+        std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+        return true;
+    });
+}
+
+std::shared_ptr<void> EmulatedGpu::allocate(std::size_t bytes) {
+    constexpr std::size_t alignment = 256;   // of cudaMalloc
+    const std::size_t whole = (bytes / alignment + 1) * alignment;
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(alignment, whole));
+    if (memory == nullptr) throw EmulationError("no memory");
+    fill_unwritten(memory, whole);
+    world().allocations[memory] = bytes;
+    return {memory, [](void* p) {
+                world().allocations.erase(static_cast<const std::byte*>(p));
+                std::free(p);
+            }};
+}
+
+void EmulatedGpu::write(void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void EmulatedGpu::read(void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void EmulatedGpu::set_order(std::uint64_t seed) { world().order = seed; }
+
+std::uint64_t EmulatedGpu::bytes_moved() { return world().bytes_moved; }
+
+void EmulatedGpu::run(const cuda::Grid& grid, const std::function<void(EmulatedLane&)>& body) {
+    if (grid.threads < cuda::warp_lanes || grid.threads > 1024 || grid.threads % cuda::warp_lanes != 0) {
+        throw EmulationError("a block of " + std::to_string(grid.threads) + " threads");
+    }
+    if (grid.blocks > 2147483647) throw EmulationError("more blocks than a grid can have");
+    if (static_cast<std::size_t>(grid.shared_bytes) > shared_most) throw EmulationError("more shared memory than a block can have");
+    const auto shared_size = static_cast<std::size_t>(grid.shared_bytes);
+    const std::unique_ptr<std::byte, decltype(&std::free)> shared(
+        static_cast<std::byte*>(std::aligned_alloc(128, (shared_size / 128 + 1) * 128)), &std::free);
+    const auto stacks = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(grid.threads) * stack_bytes);
+    for (const int index : order_of(static_cast<int>(grid.blocks), world().order, ~std::uint64_t{0})) {
+        EmulatedBlock block;
+        block.grid = grid;
+        block.index = index;
+        block.shared = shared.get();
+        block.body = &body;
+        fill_unwritten(shared.get(), shared_size);
+        run_block(block, stacks.get(), world().order);
+    }
+}
+
+}  // namespace orrery::testing
