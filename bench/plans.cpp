@@ -1,5 +1,5 @@
 // How fast plans are told: searches of committed spaces and full estimates of a mixed space, as CSV.
-//   bench_plans [SCENARIOS]   the folder of the spaces, by default scenarios/ of where it runs
+//   bench_plans [SCENARIOS [SPACE]]   the folder of the spaces, by default scenarios/ of where it runs; one of them alone
 #include "scenarios/search_block.hpp"
 
 #include <fmt/format.h>
@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     fmt::print("space,workers,raw_plans,estimated,feasible,cpu_s,wall_s,raw_per_cpu_s,estimated_per_cpu_s,best_step_s\n");
     int status = 0;
     for (const PlanCase& one : cases) {
+        if (argc > 2 && one.name != argv[2]) continue;
         for (const int workers : {1, 2}) status = std::max(status, measure(one, workers));
     }
     return status;

@@ -49,15 +49,19 @@ class WorkHash {
 
 }  // namespace
 
+std::uint64_t hash_of(const Work& work) {
+    WorkHash hash;
+    hash << static_cast<std::int64_t>(work.index());
+    std::visit(hash, work);
+    return hash.state();
+}
+
 PriceCache::PriceCache(Device device, const SoftwareFactors& software)
     : device_(std::move(device)), software_(software), slots_(first_slots) {}
 
 std::size_t PriceCache::slot_of(const Work& work) const {
-    WorkHash hash;
-    hash << static_cast<std::int64_t>(work.index());
-    std::visit(hash, work);
     const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = hash.state() & mask;
+    std::size_t slot = hash_of(work) & mask;
     while (slots_[slot].used && !(slots_[slot].work == work)) slot = (slot + 1) & mask;
     return slot;
 }

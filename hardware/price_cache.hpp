@@ -4,9 +4,13 @@
 #include "hardware/device.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace orrery {
+
+/// For tables that find prices by work.
+std::uint64_t hash_of(const Work& work);
 
 /// execution_time() of one device under fixed software factors, each distinct work priced once. A value with one owner:
 /// threads keep their own. Open addressing with linear probing; past `entries_max` distinct works it starts afresh.

@@ -2,27 +2,15 @@
 #include "planner/plan_costs.hpp"
 
 #include "models/optimizer.hpp"
-#include "sim/block_time.hpp"
 
 #include <algorithm>
 
 namespace orrery {
 namespace {
 
-/// What its layers are priced by beside the degrees.
-std::int32_t split_of(const Parallelism& plan) {
-    return plan.schedule == PipelineSchedule::dualpipe ? 2 : plan.splits_backward() ? 1 : 0;
-}
-
 std::size_t gathered_kind(const Parallelism& plan) { return plan.shards_parameters() ? 2 : plan.zero == 2 ? 1 : 0; }
 
 }  // namespace
-
-std::size_t PlanCosts::KeyHash::operator()(const Key& key) const {
-    std::uint64_t hash = 0;
-    for (const std::int32_t one : key) hash = (hash ^ static_cast<std::uint32_t>(one)) * 0x9e3779b97f4a7c15U;   // 2^64 / golden ratio
-    return static_cast<std::size_t>(hash ^ (hash >> 32U));
-}
 
 bool covers_base(const SearchBase& base) {
     const TrainingSpec& spec = base.run.spec;
@@ -44,27 +32,39 @@ bool is_bounded(const Parallelism& plan) {
     return plan.schedule == PipelineSchedule::zb_h1 || plan.schedule == PipelineSchedule::zb_v;
 }
 
-const FrameworkProfile& PlanCosts::framework_of(const TrainingSpec& spec) const {
-    return spec.parallelism.fsdp ? base_.sharded_framework : base_.run.framework;
-}
-
 const PlanCosts::Layout& PlanCosts::layout_of(const TrainingSpec& spec) {
     const Parallelism& plan = spec.parallelism;
-    const std::int32_t remade = spec.recompute == Recompute::full ? 1 : spec.recompute == Recompute::block ? 2 : 0;
-    Key key{plan.pipeline, plan.chunks_per_rank(), split_of(plan), remade, spec.recompute_layers};
+    const std::uint64_t remade = spec.recompute == Recompute::full ? 1 : spec.recompute == Recompute::block ? 2 : 0;
+    const auto word = [](int high, int low) { return static_cast<std::uint64_t>(high) << 32U | static_cast<std::uint64_t>(low); };
+    const CostKey key{{word(plan.pipeline, plan.chunks_per_rank()), word(spec.recompute_layers, split_of(plan)), remade}};
     const auto [place, is_new] = layouts_.try_emplace(key);
-    Layout& layout = place->second;
-    if (!is_new) return layout;
-    layout.stages = stage_layout(base_.run.architecture, spec);
-    const auto known = std::find(role_sets_.begin(), role_sets_.end(), layout.stages.roles);
-    layout.roles = static_cast<std::size_t>(known - role_sets_.begin());
-    if (known == role_sets_.end()) role_sets_.push_back(layout.stages.roles);
-    for (int stage = 0; stage < plan.pipeline; ++stage) {
-        const bool is_end = stage == 0 || stage + 1 == plan.pipeline;
+    if (is_new) place->second = lay_out(spec);
+    return place->second;
+}
+
+PlanCosts::Layout PlanCosts::lay_out(const TrainingSpec& spec) {
+    const StageLayout stages = stage_layout(base_.run.architecture, spec);
+    Layout layout;
+    for (const LayerRole& role : stages.roles) layout.roles.push_back(costs_.number_of(role));
+    const auto known = std::find(role_sets_.begin(), role_sets_.end(), layout.roles);
+    layout.role_set = static_cast<std::size_t>(known - role_sets_.begin());
+    if (known == role_sets_.end()) role_sets_.push_back(layout.roles);
+    for (int i = 0; i < spec.parallelism.pipeline; ++i) {
+        AlikeStages stage{i, 1, i == 0 || i + 1 == spec.parallelism.pipeline, {}, {}};
+        for (const Chunk& chunk : stages.stages[static_cast<std::size_t>(i)]) {
+            const auto same = std::find(layout.chunks.begin(), layout.chunks.end(), chunk);
+            stage.chunks.push_back(static_cast<std::size_t>(same - layout.chunks.begin()));
+            if (same == layout.chunks.end()) layout.chunks.push_back(chunk);
+            for (const LayerRun& run : chunk) {
+                const auto kind = std::find_if(stage.layers.begin(), stage.layers.end(), [&](const LayerRun& one) { return one.kind == run.kind; });
+                if (kind == stage.layers.end()) stage.layers.push_back(run);
+                else kind->count += run.count;
+            }
+        }
         const auto alike = std::find_if(layout.alike.begin(), layout.alike.end(), [&](const AlikeStages& one) {
-            return one.is_end == is_end && layout.stages.stages[static_cast<std::size_t>(one.first)] == layout.stages.stages[static_cast<std::size_t>(stage)];
+            return one.is_end == stage.is_end && one.chunks == stage.chunks;
         });
-        if (alike == layout.alike.end()) layout.alike.push_back({stage, 1, is_end});
+        if (alike == layout.alike.end()) layout.alike.push_back(std::move(stage));
         else ++alike->count;
     }
     return layout;
@@ -74,54 +74,23 @@ PlanCosts::PricedKinds PlanCosts::price(const TrainingSpec& spec, const Layout& 
     const Architecture& a = base_.run.architecture;
     const FrameworkProfile& framework = framework_of(spec);
     PricedKinds priced;
-    StepGraph& graph = priced.graph;
-    const RoleGraphs roles(a, spec, framework);
-    for (const LayerRole& role : layout.stages.roles) graph.kinds.push_back(roles.graph_of(role));
-    graph.experts_per_token = a.experts > 0 ? a.experts_per_token : 0;
-    add_messages(a, roles.shape(), spec.parallelism, framework, graph);
-    priced.prices = price_kinds(base_.cluster, graph, spec, framework);
-    StepProgram program;   // of block_time(): the exchanges that the codes point to
-    program.exchanges = priced.prices->exchanges;
-    if (framework.contention > 0.0) program.contention = framework.contention / (1.0 - framework.contention);
-    const auto time = [&](const std::vector<Instruction>& code) { return block_time(program, code).total; };
-    for (std::size_t i = 0; i < graph.kinds.size(); ++i) {
-        const PricedLayer& layer = priced.prices->layers[i];
-        const LayerGraph& kind = graph.kinds[i];
-        Seconds backward{};
-        Seconds kernels = kernel_time_of(layer.forward);
-        const bool is_split = spec.parallelism.splits_backward();
-        for (const auto* code : {&layer.input, &layer.weight, &layer.backward}) {
-            if (is_split == (code == &layer.backward)) continue;   // halves or the whole
-            backward += time(*code);
-            kernels += kernel_time_of(*code);
-        }
-        priced.costs.push_back({time(layer.forward), backward, kernels,
-                                {kind.parameters, kind.expert_parameters, kind.frozen_parameters, 0.0}});
+    for (const std::size_t role : layout.roles) {
+        const LayerCost& cost = costs_.cost(spec, role);
+        priced.layers.push_back(&cost);
+        priced.sharded.push_back(&cost.sharded);
+        priced.graph.kinds.push_back(cost.kind);
     }
-    priced.activations = kind_activations(a, spec, framework, graph);
-    priced.units = gathered_units(a, graph, spec.parallelism);
-    priced.buffers = passing_buffers(roles.shape(), graph.boundary_message);
-    for (LayerGraph& kind : graph.kinds) {   // their prices are known: of the work nobody asks again
-        kind.forward = {};
-        kind.backward = {};
-        kind.matrices = {};
-    }
+    const LayerShape shape = layer_shape(a, spec, framework);
+    add_messages(a, shape, spec.parallelism, framework, priced.graph);
+    priced.units = gathered_units(a, priced.graph, spec.parallelism);
+    priced.buffers = passing_buffers(shape, priced.graph.boundary_message);
     return priced;
 }
 
-const PlanCosts::PricedKinds& PlanCosts::kinds_of(const TrainingSpec& spec, const Layout& layout) {
-    const Parallelism& plan = spec.parallelism;
-    Key key{static_cast<std::int32_t>(spec.precision), plan.tensor, plan.has_sequence_parallel() ? 1 : 0, plan.context, plan.expert,
-            plan.expert_tensor, (plan.pipeline > 1 ? 2 : 0) + (plan.joins_ends() ? 1 : 0), split_of(plan), plan.fsdp ? 1 : 0, spec.micro_batch,
-            static_cast<std::int32_t>(spec.recompute == Recompute::selective), axis_value(PlanAxis::overlap_tensor, spec),
-            axis_value(PlanAxis::overlap_experts, spec), static_cast<std::int32_t>(layout.roles)};
-    std::size_t used = 14;
-    for (const Axis axis : {Axis::tensor, Axis::context, Axis::expert, Axis::expert_tensor}) {
-        const GroupShape shape = memo_.shape(plan, axis, base_.cluster.fabric.domain);
-        key[used++] = shape.per_domain;
-        key[used++] = shape.domains;
-        key[used++] = shape.per_node_peers;
-    }
+const PlanCosts::PricedKinds& PlanCosts::kinds_of(const TrainingSpec& spec, const Layout& layout, bool same_degrees) {
+    const PricedUnder& under = costs_.under(spec, same_degrees);
+    const bool sends = spec.parallelism.pipeline > 1;
+    const CostKey key{{under.experts, under.micro_batch << 32U | layout.role_set << 1U | (sends ? 1U : 0U), under.expert_flags | under.ends}};
     const auto [place, is_new] = priced_.try_emplace(key);
     if (is_new) place->second = price(spec, layout);
     return place->second;
@@ -130,8 +99,9 @@ const PlanCosts::PricedKinds& PlanCosts::kinds_of(const TrainingSpec& spec, cons
 const FullMoments& PlanCosts::moments_of(const TrainingSpec& spec, int stage) {
     const Parallelism& plan = spec.parallelism;
     const int micro_batches = representative_micro_batches(plan, spec.micro_batches());
+    const auto word = [](int high, int low) { return static_cast<std::uint64_t>(high) << 32U | static_cast<std::uint64_t>(low); };
     const auto [place, is_new] = moments_.try_emplace(
-        Key{static_cast<std::int32_t>(plan.schedule), plan.pipeline, plan.virtual_stages, micro_batches, stage});
+        CostKey{{word(static_cast<int>(plan.schedule), plan.pipeline), word(plan.virtual_stages, micro_batches), static_cast<std::uint64_t>(stage)}});
     if (!is_new) return place->second;
     for (const Schedule& schedule : schedules()) {
         if (schedule.kind != plan.schedule) continue;
@@ -141,45 +111,55 @@ const FullMoments& PlanCosts::moments_of(const TrainingSpec& spec, int stage) {
 }
 
 void PlanCosts::forget() {
-    constexpr std::size_t kinds_most = 4096;   // some ten megabytes
-    if (priced_.size() < kinds_most) return;
+    constexpr std::size_t layers_most = 16384;   // some twenty megabytes
+    if (costs_.size() < layers_most) return;
     priced_.clear();
+    costs_.forget();
     kinds_ = nullptr;
 }
 
 /// Everything about the stages that neither the sharding of states nor data exchanges change.
 void PlanCosts::compose(const TrainingSpec& spec) {
     const Parallelism& plan = spec.parallelism;
-    const Key key{static_cast<std::int32_t>(spec.precision), plan.tensor, plan.has_sequence_parallel() ? 1 : 0, plan.context,
-                  plan.pipeline, plan.data, plan.expert, plan.expert_tensor, static_cast<std::int32_t>(plan.schedule),
-                  plan.virtual_stages, plan.fsdp ? 1 : 0, spec.micro_batch, spec.global_batch,
-                  static_cast<std::int32_t>(spec.recompute), spec.recompute_layers, axis_value(PlanAxis::overlap_tensor, spec),
-                  axis_value(PlanAxis::overlap_experts, spec), order_code(plan.order)};
-    if (kinds_ != nullptr && key == composed_) return;
-    composed_ = key;
-    const Layout& layout = layout_of(spec);
-    kinds_ = &kinds_of(spec, layout);
-    const bool holds_outputs = framework_of(spec).keeps_stage_outputs && plan.pipeline > 1;
-    stages_.clear();
-    for (const AlikeStages& alike : layout.alike) {
-        StageCost& stage = stages_.emplace_back();
-        stage.stages = &alike;
-        stage.chunks = &layout.stages.stages[static_cast<std::size_t>(alike.first)];
-        for (const Chunk& chunk : *stage.chunks) {
-            ChunkActivations& kept = stage.activations.emplace_back();
-            for (const LayerRun& run : chunk) {
-                const auto kind = static_cast<std::size_t>(run.kind);
-                const KindCost& cost = kinds_->costs[kind];
-                const double layers = run.count;
-                stage.forward += cost.forward * layers;
-                stage.backward += cost.backward * layers;
-                stage.kernels += cost.kernels * layers;
-                stage.holds.parameters += cost.parameters.all * layers;
-                stage.holds.expert_parameters += cost.parameters.experts * layers;
-                kept.add(kinds_->activations.kinds[kind], run.count);
-            }
-            if (holds_outputs && !kept.has_head) kept.output = kinds_->activations.input;
-        }
+    const Degrees degrees{plan.tensor, plan.has_sequence_parallel() ? 1 : 0, plan.context, plan.pipeline, plan.data, plan.expert,
+                          plan.expert_tensor, order_code(plan.order)};
+    const Choices choices{static_cast<std::int32_t>(spec.precision), static_cast<std::int32_t>(plan.schedule), plan.virtual_stages,
+                          plan.fsdp ? 1 : 0, spec.micro_batch, spec.global_batch, static_cast<std::int32_t>(spec.recompute),
+                          spec.recompute_layers, axis_value(PlanAxis::overlap_tensor, spec),
+                          axis_value(PlanAxis::overlap_experts, spec), plan.copies()};
+    const bool same_degrees = kinds_ != nullptr && degrees == degrees_;
+    if (same_degrees && choices == choices_) return;
+    if (!same_degrees) exchanges_.clear();
+    degrees_ = degrees;
+    choices_ = choices;
+    layout_ = &layout_of(spec);
+    kinds_ = &kinds_of(spec, *layout_, same_degrees);
+    if (stages_.size() < layout_->alike.size()) stages_.resize(layout_->alike.size());
+    for (std::size_t i = 0; i < layout_->alike.size(); ++i) compose_stage(layout_->alike[i], stages_[i]);
+    activations_.clear();
+}
+
+void PlanCosts::compose_stage(const AlikeStages& alike, StageCost& stage) const {
+    stage = {};
+    stage.stages = &alike;
+    for (const LayerRun& run : alike.layers) {
+        const LayerCost& cost = *kinds_->layers[static_cast<std::size_t>(run.kind)];
+        const double layers = run.count;
+        stage.forward += cost.forward * layers;
+        stage.backward += cost.backward * layers;
+        stage.kernels += cost.kernels * layers;
+        stage.holds.parameters += cost.kind.parameters * layers;
+        stage.holds.expert_parameters += cost.kind.expert_parameters * layers;
+    }
+}
+
+/// What the chunks keep, once for all stages.
+void PlanCosts::keep_activations(const TrainingSpec& spec) {
+    const bool holds_outputs = framework_of(spec).keeps_stage_outputs && spec.parallelism.pipeline > 1;
+    for (const Chunk& chunk : layout_->chunks) {
+        ChunkActivations& kept = activations_.emplace_back();
+        for (const LayerRun& run : chunk) kept.add(kinds_->layers[static_cast<std::size_t>(run.kind)]->activations, run.count);
+        if (holds_outputs && !kept.has_head) kept.output = kinds_->layers.front()->input;
     }
 }
 
@@ -187,37 +167,41 @@ const ActivationPeak& PlanCosts::peak_of(const TrainingSpec& spec, StageCost& st
     std::optional<ActivationPeak>& peak = stage.peaks[gathered_kind(spec.parallelism)];
     if (peak) return *peak;
     if (stage.moments == nullptr) stage.moments = &moments_of(spec, stage.stages->first);
+    if (activations_.empty()) keep_activations(spec);
+    stage_activations_.clear();
+    for (const std::size_t chunk : stage.stages->chunks) stage_activations_.push_back(activations_[chunk]);
     const GatheredBytes gathered =
         gathered_bytes(base_.run.architecture, kinds_->units, spec.parallelism, framework_of(spec), stage.stages->first);
-    peak = peak_of_moments(*stage.moments, stage.activations, kinds_->activations.logits, gathered);
+    peak = peak_of_moments(*stage.moments, stage_activations_, kinds_->layers.front()->logits, gathered);
     peak->activations += kinds_->buffers;
     return *peak;
 }
 
 Bytes PlanCosts::memory_of_fullest(const TrainingSpec& spec) {
     Bytes fullest{};
-    for (StageCost& stage : stages_) {
+    for (StageCost& stage : stages()) {
         const StageParameters held{stage.holds.parameters, stage.holds.expert_parameters, 0.0, 0.0};
         fullest = std::max(fullest, plain_stage_memory(spec, framework_of(spec), held, peak_of(spec, stage)));
     }
     return fullest;
 }
 
+KnownExchanges& PlanCosts::known_exchanges(const Parallelism& plan) {
+    for (ShardedUnder& one : exchanges_) {
+        if (one.fsdp == plan.fsdp && one.shard == plan.shard) return one.known;
+    }
+    return exchanges_.emplace_back(ShardedUnder{plan.fsdp, plan.shard, {}}).known;
+}
+
 /// Passes with the gathers and scatters of sharded layers.
-void PlanCosts::gather_passes(Pricer& pricer) {
+void PlanCosts::gather_passes(const Pricer& pricer, const Parallelism& plan) {
+    ShardedPasses passes(pricer, kinds_->sharded, known_exchanges(plan));
+    chunk_passes_.clear();
+    for (const Chunk& chunk : layout_->chunks) chunk_passes_.push_back(passes.time(chunk));
     sharded_passes_.clear();
-    std::vector<std::pair<const Chunk*, Seconds>> known;
-    for (const StageCost& stage : stages_) {
+    for (const StageCost& stage : stages()) {
         Seconds pass{};
-        for (const Chunk& chunk : *stage.chunks) {
-            const auto same = std::find_if(known.begin(), known.end(), [&](const auto& one) { return *one.first == chunk; });
-            if (same == known.end()) {
-                known.emplace_back(&chunk, pricer.sharded_time(chunk, false) + pricer.sharded_time(chunk, true));
-                pass += known.back().second;
-            } else {
-                pass += same->second;
-            }
-        }
+        for (const std::size_t chunk : stage.stages->chunks) pass += chunk_passes_[chunk];
         sharded_passes_.push_back(pass);
     }
 }
@@ -233,25 +217,23 @@ PlanEstimate PlanCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
     result.memory = memory_of_fullest(spec);
     if (result.memory > capacity) return result;
     const Parallelism& plan = spec.parallelism;
-    Pricer pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &memo_);
+    Pricer pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &costs_.memo());
     const Boundary boundary = pricer.boundary();
     const bool shards = plan.shards_parameters();
-    if (shards) {
-        pricer.use_layers(*kinds_->prices);
-        gather_passes(pricer);
-    }
+    if (shards) gather_passes(pricer, plan);
+    const std::span<const StageCost> all_stages = stages();
     std::size_t slowest = 0;
     Seconds all{};
     Seconds kernels{};
-    const auto pass_of = [&](std::size_t i) { return shards ? sharded_passes_[i] : stages_[i].pass(); };
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
+    const auto pass_of = [&](std::size_t i) { return shards ? sharded_passes_[i] : all_stages[i].pass(); };
+    for (std::size_t i = 0; i < all_stages.size(); ++i) {
         if (pass_of(i) > pass_of(slowest)) slowest = i;
-        all += pass_of(i) * static_cast<double>(stages_[i].stages->count);
-        kernels += stages_[i].kernels * static_cast<double>(stages_[i].stages->count);
+        all += pass_of(i) * static_cast<double>(all_stages[i].stages->count);
+        kernels += all_stages[i].kernels * static_cast<double>(all_stages[i].stages->count);
     }
     const double batches = spec.micro_batches();
     const double virtual_stages = plan.virtual_stages;
-    const StageCost& slow = stages_[slowest];
+    const StageCost& slow = all_stages[slowest];
     Seconds step = pass_of(slowest) * batches + pricer.once_time(slow.holds, slow.forward, slow.backward, slow.stages->is_end);
     step += (all - pass_of(slowest)) * (1.0 / virtual_stages);
     step += boundary_messages(plan, spec.micro_batches(), 1, boundary.idle, boundary.exposed);
@@ -265,10 +247,10 @@ PlanEstimate PlanCosts::bound(const TrainingSpec& spec, Bytes capacity) {
     PlanEstimate result;
     result.memory = memory_of_fullest(spec);
     if (result.memory > capacity) return result;
-    Pricer pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &memo_);
+    Pricer pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &costs_.memo());
     const double batches = spec.micro_batches();
     Seconds kernels{};
-    for (const StageCost& stage : stages_) {
+    for (const StageCost& stage : stages()) {
         const Seconds once = pricer.once_time(stage.holds, stage.forward, stage.backward, stage.stages->is_end);
         result.step = std::max(result.step, stage.pass() * batches + once);
         kernels += stage.kernels * static_cast<double>(stage.stages->count);

@@ -1,16 +1,12 @@
 // A plan's step and memory added up from pieces that plans share: kinds of layers, layouts of stages, fullest moments.
 #pragma once
 
-#include "models/activation_memory.hpp"
 #include "models/memory.hpp"
-#include "models/stage_layout.hpp"
-#include "planner/search_space.hpp"
-#include "sim/pricer.hpp"
+#include "planner/layer_costs.hpp"
 
 #include <array>
-#include <unordered_map>
-#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace orrery {
@@ -37,7 +33,7 @@ bool is_bounded(const Parallelism& plan);
 /// thread; the answers do not depend on what was asked before.
 class PlanCosts {
   public:
-    explicit PlanCosts(const SearchBase& base) : base_(base) {}
+    explicit PlanCosts(const SearchBase& base) : base_(base), costs_(base) {}
 
     /// Requires a base and a plan that are covered, the plan without problems. Beyond `capacity` memory alone is told.
     PlanEstimate estimate(const TrainingSpec& spec, Bytes capacity);
@@ -53,19 +49,11 @@ class PlanCosts {
     void forget();
 
   private:
-    /// One layer of a kind, priced on its own.
-    struct KindCost {
-        Seconds forward;
-        Seconds backward;
-        Seconds kernels;      // of both
-        StageParameters parameters;
-    };
-    /// The kinds of one set of roles under the same degrees, micro-batch, recomputation and overlap.
+    /// The layers of one set of roles under the same degrees, micro-batch, recomputation and overlap.
     struct PricedKinds {
-        StepGraph graph;      // without stages
-        std::shared_ptr<const LayerPrices> prices;
-        std::vector<KindCost> costs;
-        KindActivations activations;
+        StepGraph graph;      // messages, and kinds without their work
+        std::vector<const LayerCost*> layers;
+        std::vector<const ShardedLayer*> sharded;
         GatheredUnits units;
         Bytes buffers;
     };
@@ -74,52 +62,66 @@ class PlanCosts {
         int first = 0;
         int count = 0;
         bool is_end = false;
+        std::vector<std::size_t> chunks;   // places in Layout::chunks, in order
+        Chunk layers;                      // of all chunks, each kind once
     };
     struct Layout {
-        StageLayout stages;
-        std::size_t roles = 0;   // number of its set of roles
+        std::vector<std::size_t> roles;    // numbers, by LayerRun::kind
+        std::size_t role_set = 0;          // number of the list
+        std::vector<Chunk> chunks;         // distinct
         std::vector<AlikeStages> alike;
     };
     struct StageCost {
         const AlikeStages* stages = nullptr;
-        const std::vector<Chunk>* chunks = nullptr;
         Seconds forward;      // of one micro-batch through all chunks, nothing sharded
         Seconds backward;
         Seconds kernels;
         StageGraph holds;     // parameters alone
-        std::vector<ChunkActivations> activations;
         const FullMoments* moments = nullptr;
         std::array<std::optional<ActivationPeak>, 3> peaks;   // by what is gathered
         [[nodiscard]] Seconds pass() const { return forward + backward; }
     };
-    using Key = std::array<std::int32_t, 32>;
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const;
-    };
-    template <class Value>
-    using Known = std::unordered_map<Key, Value, KeyHash>;   // asked by key, never walked
+    using Degrees = std::array<std::int32_t, 8>;
+    using Choices = std::array<std::int32_t, 11>;
 
     void compose(const TrainingSpec& spec);
+    void compose_stage(const AlikeStages& alike, StageCost& stage) const;
     const Layout& layout_of(const TrainingSpec& spec);
-    const PricedKinds& kinds_of(const TrainingSpec& spec, const Layout& layout);
+    Layout lay_out(const TrainingSpec& spec);
+    const PricedKinds& kinds_of(const TrainingSpec& spec, const Layout& layout, bool same_degrees);
     PricedKinds price(const TrainingSpec& spec, const Layout& layout);
     const FullMoments& moments_of(const TrainingSpec& spec, int stage);
+    void keep_activations(const TrainingSpec& spec);
     const ActivationPeak& peak_of(const TrainingSpec& spec, StageCost& stage);
     Bytes memory_of_fullest(const TrainingSpec& spec);
-    void gather_passes(Pricer& pricer);
-    [[nodiscard]] const FrameworkProfile& framework_of(const TrainingSpec& spec) const;
+    KnownExchanges& known_exchanges(const Parallelism& plan);
+    void gather_passes(const Pricer& pricer, const Parallelism& plan);
+    [[nodiscard]] const FrameworkProfile& framework_of(const TrainingSpec& spec) const { return costs_.framework_of(spec); }
+    [[nodiscard]] std::span<StageCost> stages() { return {stages_.data(), layout_->alike.size()}; }
 
     const SearchBase& base_;
-    PriceMemo memo_;
-    Known<Layout> layouts_;
-    std::vector<std::vector<LayerRole>> role_sets_;
-    Known<PricedKinds> priced_;
-    Known<FullMoments> moments_;
+    LayerCosts costs_;
+    CostTable<Layout> layouts_;
+    std::vector<std::vector<std::size_t>> role_sets_;
+    CostTable<PricedKinds> priced_;
+    CostTable<FullMoments> moments_;
     // Of the plan asked for last, but for its sharding of states and its overlaps of data exchanges.
-    Key composed_{};
+    Degrees degrees_{};
+    Choices choices_{};
+    const Layout* layout_ = nullptr;
     const PricedKinds* kinds_ = nullptr;
-    std::vector<StageCost> stages_;
-    std::vector<Seconds> sharded_passes_;   // by stage, where parameters are sharded
+    std::vector<StageCost> stages_;                // the first of them; the others keep their room
+    std::vector<ChunkActivations> activations_;    // of Layout::chunks
+    std::vector<ChunkActivations> stage_activations_;
+    // Of its degrees, by framework and ranks that share one copy.
+    struct ShardedUnder {
+        bool fsdp = false;
+        int shard = 0;
+        KnownExchanges known;
+    };
+    std::vector<ShardedUnder> exchanges_;
+    std::vector<Seconds> chunk_passes_;            // of the same, where parameters are sharded
+    std::vector<Seconds> sharded_passes_;          // by stage
 };
 
 }  // namespace orrery

@@ -49,14 +49,20 @@ void Pricer::prepare() {
     program_.micro_batches = graph_.micro_batches;
     program_.rounds = graph_.rounds;
     dispatcher_ = dispatcher_of(spec_, cluster_.fabric.domain, cluster_.node.devices);
-    if (framework_.contention > 0.0) program_.contention = framework_.contention / (1.0 - framework_.contention);
-    price_boundary();
+    program_.contention = contention();
+    if (spec_.parallelism.pipeline < 2) return;
+    const Boundary message = boundary();
+    program_.boundary_message = graph_.boundary_message;
+    program_.boundary_idle = message.idle;
+    program_.boundary_overhead = message.overhead;
+    program_.boundary_exposed = message.exposed;
 }
 
 StepProgram Pricer::price(const LayerPrices* known) {
     prepare();
     if (known != nullptr) {
-        use_layers(*known);
+        priced_ = known->layers;
+        program_.exchanges = known->exchanges;
     } else {
         for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
         priced_ = layers_;
@@ -64,11 +70,6 @@ StepProgram Pricer::price(const LayerPrices* known) {
     for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
     add_scale_penalty();
     return std::move(program_);
-}
-
-void Pricer::use_layers(const LayerPrices& known) {
-    priced_ = known.layers;
-    program_.exchanges = known.exchanges;
 }
 
 LayerPrices Pricer::price_kinds() {
@@ -126,20 +127,30 @@ void Pricer::append_compute(std::vector<Instruction>& code, Seconds duration, Ti
     }
 }
 
-void Pricer::price_boundary() {
-    if (spec_.parallelism.pipeline < 2) return;
-    program_.boundary_message = graph_.boundary_message;
-    program_.boundary_idle =
-        idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
+void Pricer::append_compute(OnceCode& code, Seconds duration, TimePart part) {
+    if (!code.is_timed) append_compute(code.code, duration, part);
+    else code.total += std::max(duration, Seconds{});
+}
+
+void Pricer::append_exchange(OnceCode& code, const Exchange& exchange) {
+    if (!code.is_timed) code.code.push_back({Op::exchange, TimePart::data_comm, add_exchange(exchange), {}});
+    else code.total += exchange.idle * exchange.exposed;
+}
+
+Boundary Pricer::boundary() const {
+    Boundary boundary;
+    if (spec_.parallelism.pipeline < 2) return boundary;
+    boundary.idle = idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
     const int tensor = spec_.parallelism.tensor;
     if (framework_.pipeline_scatter_gather && tensor > 1) {
         const Bytes whole = graph_.boundary_message * static_cast<double>(tensor);
-        program_.boundary_overhead = idle_price({CollectiveKind::all_gather, whole, spec_.precision}, Axis::tensor);
-        program_.boundary_idle += program_.boundary_overhead;
+        boundary.overhead = idle_price({CollectiveKind::all_gather, whole, spec_.precision}, Axis::tensor);
+        boundary.idle += boundary.overhead;
     }
     const bool interleaved = spec_.parallelism.chunks_per_rank() > 1;
-    program_.boundary_exposed = interleaved ? framework_.pipeline_exposed_interleaved : framework_.pipeline_exposed;
-    if (spec_.overlap.pipeline == std::optional(false)) program_.boundary_exposed = 1.0;
+    boundary.exposed = interleaved ? framework_.pipeline_exposed_interleaved : framework_.pipeline_exposed;
+    if (spec_.overlap.pipeline == std::optional(false)) boundary.exposed = 1.0;
+    return boundary;
 }
 
 bool Pricer::hides_experts() const { return joins_passes_ || spec_.overlap.experts == std::optional(true); }
@@ -187,6 +198,13 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
 }
 
 Seconds Pricer::kernel_time(const Work& work, const TrainingKernels& kernels) const {
+    if (memo_ != nullptr && !std::holds_alternative<Streaming>(work)) {   // streaming is a division
+        return memo_->work_time(work, kernels, [&] { return own_kernel_time(work, kernels); });
+    }
+    return own_kernel_time(work, kernels);
+}
+
+Seconds Pricer::own_kernel_time(const Work& work, const TrainingKernels& kernels) const {
     const auto* attention = std::get_if<Attention>(&work);
     if (attention == nullptr || attention->window <= 0) return training_time(cluster_.device, work, kernels);
     Attention full = *attention;
@@ -397,8 +415,8 @@ std::array<Seconds, 2> Pricer::once_through(const StageGraph& stage) {
     return once;
 }
 
-void Pricer::add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, std::vector<Instruction>& prologue,
-                      std::vector<Instruction>& epilogue) {
+void Pricer::add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, OnceCode& prologue,
+                      OnceCode& epilogue) {
     const Holding trained = trained_part(stage.parameters, stage.expert_parameters, stage.frozen_parameters,
                                          stage.frozen_expert_parameters);
     add_data_exchanges(stage, trained, forward, backward, prologue, epilogue);
@@ -410,22 +428,16 @@ void Pricer::add_once(const StageGraph& stage, Seconds forward, Seconds backward
 }
 
 Seconds Pricer::once_time(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end) {
-    std::vector<Instruction> prologue;
-    std::vector<Instruction> epilogue;
+    OnceCode prologue;
+    OnceCode epilogue;
+    prologue.is_timed = epilogue.is_timed = true;
     add_once(stage, forward, backward, is_end, prologue, epilogue);
-    return own_time(prologue) + own_time(epilogue);
+    return prologue.total + epilogue.total;
 }
-
-Seconds Pricer::sharded_time(const Chunk& chunk, bool backward) { return own_time(sharded_code(chunk, backward)); }
 
 Seconds Pricer::scale_penalty_of(Seconds step) const {
     const double doublings = std::log2(static_cast<double>(spec_.parallelism.devices()) / 8.0);
     return doublings <= 0.0 ? Seconds{} : step * (scale_penalty * doublings);
-}
-
-Boundary Pricer::boundary() {
-    prepare();
-    return {program_.boundary_idle, program_.boundary_exposed};
 }
 
 void Pricer::price_stage(std::size_t index) {
@@ -440,11 +452,11 @@ void Pricer::price_stage(std::size_t index) {
         program_.stages.push_back(std::move(program));
         return;
     }
-    std::vector<Instruction> prologue;
-    std::vector<Instruction> epilogue;
+    OnceCode prologue;
+    OnceCode epilogue;
     add_once(stage, once[0], once[1], index == 0 || index + 1 == graph_.stages.size(), prologue, epilogue);
-    if (!prologue.empty()) program.prologue = add_block("parameter gather", std::move(prologue));
-    program.epilogue = add_block("optimizer", std::move(epilogue));
+    if (!prologue.code.empty()) program.prologue = add_block("parameter gather", std::move(prologue.code));
+    program.epilogue = add_block("optimizer", std::move(epilogue.code));
     program_.stages.push_back(std::move(program));
 }
 

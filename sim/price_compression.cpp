@@ -85,7 +85,7 @@ CompressedReduction compressed(const TrainingSpec& spec, const std::vector<Matri
 }  // namespace
 
 void Pricer::add_compressed_reduction(const StageGraph& stage, double parameters, bool experts, int replicas,
-                                      std::vector<Instruction>& epilogue) {
+                                      OnceCode& epilogue) {
     const CompressedReduction reduction =
         compressed(spec_, stage_matrices(graph_, stage), experts, parameters, replicas);
     append_compute(epilogue, stream_time(reduction.streamed), TimePart::optimizer);
@@ -95,7 +95,7 @@ void Pricer::add_compressed_reduction(const StageGraph& stage, double parameters
     }
     for (const Collective& one : reduction.exchanges) {
         const Exchange exchange = data_exchange(one.kind, one.size, one.type, experts);
-        epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(exchange), {}});
+        append_exchange(epilogue, exchange);
     }
 }
 

@@ -22,7 +22,7 @@ Exchange Pricer::limited(const Collective& collective, Axis axis, GroupShape gro
     return {collective, axis, 1.0, TimePart::data_comm, idle};
 }
 
-Exchange Pricer::data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) {
+Exchange Pricer::data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) const {
     GroupShape group = shape(experts ? Axis::expert_data : Axis::data_context);
     const int shards = shard_ranks(experts);
     const bool is_part = shards < group.ranks;
@@ -63,23 +63,21 @@ Pricer::ShardedChunk Pricer::take_apart(const Chunk& chunk, bool backward) const
     return parts;
 }
 
+std::optional<Exchange> Pricer::sharded_exchange(CollectiveKind kind, double parameters, bool experts) const {
+    const double bytes = kind == CollectiveKind::all_gather ? weight_bytes : framework_.gradient_bytes;
+    const bool fetches = kind == CollectiveKind::all_gather && spec_.offload.parameters != OffloadTarget::none;
+    if (parameters <= 0.0 || (shard_ranks(experts) == 1 && !fetches)) return std::nullopt;
+    Exchange exchange = data_exchange(kind, Bytes::from_si(parameters * bytes), DataType::bf16, experts);
+    if (fetches) fetch_first(exchange, Bytes::from_si(parameters * bytes / shard_ranks(experts)));
+    return exchange;
+}
+
 void Pricer::add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding,
                          double exposed) {
-    const double bytes = kind == CollectiveKind::all_gather ? weight_bytes : framework_.gradient_bytes;
-    for (const bool experts : {false, true}) {
-        const double parameters = experts ? holding.experts : holding.dense;
-        const bool fetches = kind == CollectiveKind::all_gather && spec_.offload.parameters != OffloadTarget::none;
-        if (parameters <= 0.0 || (shard_ranks(experts) == 1 && !fetches)) continue;
-        Exchange exchange = data_exchange(kind, Bytes::from_si(parameters * bytes), DataType::bf16, experts);
-        if (fetches) fetch_first(exchange, Bytes::from_si(parameters * bytes / shard_ranks(experts)));
+    each_sharded(kind, holding, [&](Exchange exchange) {
         exchange.exposed = exposed;
         code.push_back({op, TimePart::data_comm, add_exchange(exchange), {}});
-        if (kind == CollectiveKind::reduce_scatter && sums_copies(experts)) {
-            Exchange sum = copies_exchange(exchange.collective, experts);
-            sum.exposed = exposed;
-            code.push_back({op, TimePart::data_comm, add_exchange(sum), {}});
-        }
-    }
+    });
 }
 
 bool Pricer::sums_copies(bool experts) const {
@@ -119,10 +117,10 @@ void Pricer::scatter(std::vector<Instruction>& code, Op op, const Holding& holdi
 
 std::vector<Instruction> Pricer::sharded_code(const Chunk& chunk, bool backward) {
     const ShardedChunk parts = take_apart(chunk, backward);
-    const bool gathers = !backward || spec_.parallelism.zero != 2;  // ZeRO-2 keeps what the forward pass gathered
+    const bool gathers = !backward || gathers_again();
     std::vector<Instruction> code;
     if (!backward) gather(code, Op::exchange, parts.root);
-    if (spec_.parallelism.fsdp || framework_.gradient_overlap >= 1.0) {
+    if (prefetches()) {
         append_prefetched(code, parts, backward, gathers);
     } else {
         append_unhidden(code, parts, backward, gathers);
@@ -149,7 +147,7 @@ void Pricer::append_prefetched(std::vector<Instruction>& code, const ShardedChun
 }
 
 void Pricer::append_unhidden(std::vector<Instruction>& code, const ShardedChunk& parts, bool backward, bool gathers) {
-    const double exposed = 1.0 - framework_.gradient_overlap;
+    const double exposed = sharded_exposed();
     append(code, parts.before);
     for (const int kind : parts.units) {
         const PricedLayer& layer = priced_[static_cast<std::size_t>(kind)];
@@ -169,7 +167,7 @@ double Pricer::exposed_share(Seconds idle, Seconds beside, double parameters, in
 }
 
 void Pricer::add_data_exchanges(const StageGraph& stage, const Holding& trained, Seconds forward, Seconds backward,
-                                std::vector<Instruction>& prologue, std::vector<Instruction>& epilogue) {
+                                OnceCode& prologue, OnceCode& epilogue) {
     const Parallelism& plan = spec_.parallelism;
     if (plan.shards_parameters()) return;
     const bool sharded = plan.zero >= 1 && !framework_.reduces_by_all_reduce;
@@ -188,11 +186,11 @@ void Pricer::add_data_exchanges(const StageGraph& stage, const Holding& trained,
             reduce.exposed =
                 exposed_share(reduce.idle, hide_gradients ? share * framework_.gradient_overlap * backward : Seconds{},
                               parameters, replicas);
-            epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(reduce), {}});
+            append_exchange(epilogue, reduce);
             if (sharded && sums_copies(experts)) {
                 Exchange sum = copies_exchange(reduce.collective, experts);
                 sum.exposed = reduce.exposed;
-                epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(sum), {}});
+                append_exchange(epilogue, sum);
             }
         } else {
             add_compressed_reduction(stage, parameters, experts, replicas, epilogue);
@@ -204,7 +202,7 @@ void Pricer::add_data_exchanges(const StageGraph& stage, const Holding& trained,
         gather.exposed =
             exposed_share(gather.idle, hide_parameters ? share * framework_.parameter_overlap * forward : Seconds{},
                           parameters, replicas);
-        prologue.push_back({Op::exchange, TimePart::data_comm, add_exchange(gather), {}});
+        append_exchange(prologue, gather);
     }
 }
 

@@ -36,7 +36,7 @@ Seconds Pricer::stream_time(double bytes) const {
     return Bytes::from_si(bytes) / (cluster_.device.memory_bandwidth * framework_.streaming_efficiency);
 }
 
-void Pricer::add_optimizer(const StageGraph& stage, const Holding& trained, std::vector<Instruction>& epilogue) {
+void Pricer::add_optimizer(const StageGraph& stage, const Holding& trained, OnceCode& epilogue) {
     const Parallelism& p = spec_.parallelism;
     const bool sharded = p.zero >= 1 || p.fsdp;
     Holding owned = trained;
@@ -61,7 +61,7 @@ void Pricer::add_optimizer(const StageGraph& stage, const Holding& trained, std:
 }
 
 /// Sums across whoever holds shards: the global norm of the gradients before the step, two norms a tensor within it.
-void Pricer::add_norms(const StageGraph& stage, std::vector<Instruction>& epilogue) const {
+void Pricer::add_norms(const StageGraph& stage, OnceCode& epilogue) const {
     const Parallelism& p = spec_.parallelism;
     const bool sharded = p.zero >= 1 || p.fsdp;
     const auto sum = [&](double values, Axis axis, bool is_spread) {
@@ -85,7 +85,7 @@ void Pricer::add_norms(const StageGraph& stage, std::vector<Instruction>& epilog
 /// Products on whole matrices. Where states are flat shards, a rank first gathers what it lacks of its matrices, one of
 /// them at most (arXiv 2502.16982, section 2.3); fully sharded ranks deal whole matrices out and their updates back.
 void Pricer::add_matrix_work(const StageGraph& stage, const Holding& owned, const Holding& trained,
-                             std::vector<Instruction>& epilogue) {
+                             OnceCode& epilogue) {
     const OptimizerRule& rule = optimizer_rule(spec_.optimizer);
     if (rule.preconditioning == Preconditioning::none) return;
     if (rule.preconditioning == Preconditioning::orthogonal) {
@@ -105,7 +105,7 @@ void Pricer::add_matrix_work(const StageGraph& stage, const Holding& owned, cons
         if (share >= 1.0) continue;
         const auto exchange = [&](CollectiveKind kind, double elements) {
             const Exchange one = data_exchange(kind, Bytes::from_si(2.0 * elements), DataType::bf16, experts);
-            epilogue.push_back({Op::exchange, TimePart::data_comm, add_exchange(one), {}});
+            append_exchange(epilogue, one);
         };
         if (spec_.parallelism.shards_parameters()) {
             exchange(CollectiveKind::all_to_all, own);

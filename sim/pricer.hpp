@@ -7,6 +7,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,7 @@ struct Holding {
     double dense = 0.0;
     double experts = 0.0;
     [[nodiscard]] double total() const { return dense + experts; }
+    bool operator==(const Holding&) const = default;
 };
 
 /// One kind of layer, priced: its instructions each way and what a rank holds of it.
@@ -47,10 +49,19 @@ using LayerCode = std::vector<Instruction> PricedLayer::*;
 /// What of a holding is trained: all of it, or what adapters add.
 Holding trained_part(double parameters, double experts, double frozen, double frozen_experts);
 
-/// Messages between pipeline stages: the price of one on idle links, and the share that holds up its sender.
+/// Messages between pipeline stages: the price of one on idle links, what of it is start-up and gathering, and the share
+/// that holds up its sender.
 struct Boundary {
     Seconds idle;
+    Seconds overhead;
     double exposed = 1.0;
+};
+
+/// What a stage does once a step, or only how long it takes.
+struct OnceCode {
+    std::vector<Instruction> code;
+    Seconds total;             // of a timed one
+    bool is_timed = false;
 };
 
 /// Collects a step's program while it is priced: add layers, then stages; used once.
@@ -62,14 +73,30 @@ class Pricer {
     LayerPrices price_kinds();
     std::vector<Seconds> price_layers();
     // Pieces of a step, for whoever adds them up without its program; of plans whose graphs hold kinds alone.
-    /// Layers that sharded_time() finds in chunks; `known` must outlive the pricer.
-    void use_layers(const LayerPrices& known);
     /// Prologue and epilogue of a stage whose passes of one micro-batch take `forward` and `backward`; `is_end`: the
     /// first or the last one.
     Seconds once_time(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end);
-    /// One pass of a chunk under fully sharded parameters.
-    Seconds sharded_time(const Chunk& chunk, bool backward);
-    Boundary boundary();
+    [[nodiscard]] Boundary boundary() const;
+    // What ShardedPasses asks of fully sharded parameters.
+    /// The exchanges that bring `holding` together or share it out, one per kind of copy, dense first.
+    template <class Each>
+    void each_sharded(CollectiveKind kind, const Holding& holding, const Each& each) const {
+        for (const bool experts : {false, true}) {
+            const std::optional<Exchange> one = sharded_exchange(kind, experts ? holding.experts : holding.dense, experts);
+            if (!one) continue;
+            each(*one);
+            if (kind == CollectiveKind::reduce_scatter && sums_copies(experts)) each(copies_exchange(one->collective, experts));
+        }
+    }
+    /// ZeRO-2 keeps what the forward pass gathered.
+    [[nodiscard]] bool gathers_again() const { return spec_.parallelism.zero != 2; }
+    [[nodiscard]] bool prefetches() const { return spec_.parallelism.fsdp || framework_.gradient_overlap >= 1.0; }
+    /// Share of a layer's exchange that is seen where it is not prefetched.
+    [[nodiscard]] double sharded_exposed() const { return 1.0 - framework_.gradient_overlap; }
+    /// Compute runs 1/(1 + contention) as fast beside a started exchange.
+    [[nodiscard]] double contention() const {
+        return framework_.contention > 0.0 ? framework_.contention / (1.0 - framework_.contention) : 0.0;
+    }
     /// What synchronous steps lose to the slowest of many devices.
     [[nodiscard]] Seconds scale_penalty_of(Seconds step) const;
 
@@ -95,12 +122,15 @@ class Pricer {
     std::int32_t add_exchange(const Exchange& exchange);
     std::int32_t add_block(std::string_view name, std::vector<Instruction> code);
     static void append_compute(std::vector<Instruction>& code, Seconds duration, TimePart part);
-    void price_boundary();
+    static void append_compute(OnceCode& code, Seconds duration, TimePart part);
+    void append_exchange(OnceCode& code, const Exchange& exchange);
     [[nodiscard]] bool hides_experts() const;
     /// The exchange as the compute stream meets it; `attention` is what runs beside a ring of keys.
     Exchange price_exchange(const ExchangeTask& task, Seconds attention);
     /// A windowed kernel does whole tiles and loads what it barely uses: it costs the share of full attention that the
     /// isolated kernels show, not the share of its pairs.
+    [[nodiscard]] Seconds own_kernel_time(const Work& work, const TrainingKernels& kernels) const;
+    /// The same, remembered where there is a memo.
     [[nodiscard]] Seconds kernel_time(const Work& work, const TrainingKernels& kernels) const;
     std::vector<Instruction> price_tasks(std::span<const GraphTask> tasks, bool backward);
     [[nodiscard]] Seconds own_time(const std::vector<Instruction>& code) const;
@@ -128,7 +158,7 @@ class Pricer {
     /// Time of one micro-batch through all chunks, forward and backward.
     std::array<Seconds, 2> once_through(const StageGraph& stage);
     /// An exchange among the ranks that hold copies of the same parameters, or the shards of one copy.
-    Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts);
+    [[nodiscard]] Exchange data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) const;
     [[nodiscard]] Exchange limited(const Collective& collective, Axis axis, GroupShape group) const;
     [[nodiscard]] int shard_ranks(bool experts) const;
     [[nodiscard]] bool sums_copies(bool experts) const;  // several sharded copies exist (HSDP)
@@ -143,7 +173,7 @@ class Pricer {
         Holding root_trained;
     };
     ShardedChunk take_apart(const Chunk& chunk, bool backward) const;
-    /// One exchange per kind of copy, dense first.
+    [[nodiscard]] std::optional<Exchange> sharded_exchange(CollectiveKind kind, double parameters, bool experts) const;
     void add_sharded(std::vector<Instruction>& code, Op op, CollectiveKind kind, const Holding& holding,
                      double exposed = 1.0);
     void fetch_first(Exchange& gather, Bytes shard) const;
@@ -158,20 +188,20 @@ class Pricer {
     /// Share of an exchange that `beside` (times the framework's overlap) cannot hide; never less than one bucket.
     [[nodiscard]] double exposed_share(Seconds idle, Seconds beside, double parameters, int ranks) const;
     void add_data_exchanges(const StageGraph& stage, const Holding& trained, Seconds forward, Seconds backward,
-                            std::vector<Instruction>& prologue, std::vector<Instruction>& epilogue);
+                            OnceCode& prologue, OnceCode& epilogue);
     /// Compression, its exchanges, decompression: none of it overlaps backward (price_compression.cpp).
     void add_compressed_reduction(const StageGraph& stage, double parameters, bool experts, int replicas,
-                                  std::vector<Instruction>& epilogue);
+                                  OnceCode& epilogue);
     [[nodiscard]] Seconds stream_time(double bytes) const;
     // The optimizer's step and what goes with it (price_optimizer.cpp).
-    void add_optimizer(const StageGraph& stage, const Holding& trained, std::vector<Instruction>& epilogue);
-    void add_norms(const StageGraph& stage, std::vector<Instruction>& epilogue) const;
+    void add_optimizer(const StageGraph& stage, const Holding& trained, OnceCode& epilogue);
+    void add_norms(const StageGraph& stage, OnceCode& epilogue) const;
     void add_matrix_work(const StageGraph& stage, const Holding& owned, const Holding& trained,
-                         std::vector<Instruction>& epilogue);
+                         OnceCode& epilogue);
     /// Expected time of a layer that a step leaves out with the plan's layer_drop.
     void thin_out(std::vector<Instruction>& code);
-    void add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, std::vector<Instruction>& prologue,
-                  std::vector<Instruction>& epilogue);
+    void add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, OnceCode& prologue,
+                  OnceCode& epilogue);
     void price_stage(std::size_t index);
     void add_scale_penalty();
 };

@@ -1,0 +1,181 @@
+// Two clocks and the rhythm of alike layers: what a step of the rhythm adds, the following ones add too.
+#include "sim/sharded_pass.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace orrery {
+namespace {
+
+std::uint8_t stream_of(Axis axis) {
+    if (axis == Axis::shard_peers) return 2;
+    return axis == Axis::shard ? 1 : 0;
+}
+
+}  // namespace
+
+std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<const Instruction> code) {
+    std::vector<PassSegment> segments;
+    for (const Instruction& one : code) {
+        ORRERY_CHECK(one.op == Op::compute || one.op == Op::exchange);
+        if (one.op == Op::compute) {
+            segments.push_back({one.duration, true});
+        } else {
+            const Exchange& exchange = prices.exchanges[static_cast<std::size_t>(one.exchange)];
+            segments.push_back({exchange.idle * exchange.exposed, false});
+        }
+    }
+    return segments;
+}
+
+Seconds StartedExchanges::total() const {
+    Seconds sum{};
+    for (std::size_t i = 0; i < count; ++i) sum += idle[i];
+    return sum;
+}
+
+const StartedExchanges& ShardedPasses::started(CollectiveKind kind, const Holding& holding) {
+    for (const KnownExchanges::Entry& one : known_.entries) {
+        if (one.kind == kind && one.holding == holding) return one.started;
+    }
+    StartedExchanges& all = known_.entries.emplace_back(KnownExchanges::Entry{kind, holding, {}}).started;
+    pricer_.each_sharded(kind, holding, [&](const Exchange& one) {
+        all.stream[all.count] = stream_of(one.axis);
+        all.idle[all.count++] = one.idle;
+    });
+    return all;
+}
+
+void ShardedPasses::take_apart(const Chunk& chunk) {
+    units_.clear();
+    before_.clear();
+    after_.clear();
+    root_ = root_trained_ = {};
+    for (const LayerRun& run : chunk) {
+        const ShardedLayer& layer = *kinds_[static_cast<std::size_t>(run.kind)];
+        if (layer.is_unit) {
+            units_.push_back({&layer, started(CollectiveKind::all_gather, layer.held),
+                              started(CollectiveKind::reduce_scatter, layer.trained), run.count});
+            continue;
+        }
+        for (int n = 0; n < run.count; ++n) {
+            root_.dense += layer.held.dense;
+            root_trained_.dense += layer.trained.dense;
+            (units_.empty() ? before_ : after_).push_back(&layer);
+        }
+    }
+}
+
+Seconds ShardedPasses::time(const Chunk& chunk) {
+    take_apart(chunk);
+    const Seconds forward = way(false);
+    std::reverse(units_.begin(), units_.end());
+    std::swap(before_, after_);
+    return forward + way(true);
+}
+
+Seconds ShardedPasses::way(bool backward) {
+    const bool gathers = !backward || pricer_.gathers_again();
+    const Seconds root = started(backward ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather, backward ? root_trained_ : root_).total();
+    return root + (pricer_.prefetches() ? prefetched(backward, gathers) : unhidden(backward, gathers));
+}
+
+Seconds ShardedPasses::unhidden(bool backward, bool gathers) const {
+    const std::size_t w = backward ? 1 : 0;
+    Seconds sum{};
+    for (const auto* ends : {&before_, &after_}) {
+        for (const ShardedLayer* layer : *ends) sum += layer->alone[w];
+    }
+    for (const Unit& unit : units_) {
+        Seconds moved{};
+        if (gathers) moved += unit.gather.total();
+        if (backward) moved += unit.scatter.total();
+        sum += (unit.layer->alone[w] + moved * pricer_.sharded_exposed()) * static_cast<double>(unit.count);
+    }
+    return sum;
+}
+
+void ShardedPasses::start(Clocks& clocks, const StartedExchanges& what, Seconds* done) {
+    for (std::size_t i = 0; i < what.count; ++i) {
+        Seconds& stream = clocks.free[what.stream[i]];
+        stream = std::max(stream, clocks.now) + what.idle[i];
+        done[i] = stream;
+    }
+}
+
+/// Compute beside a busy stream runs 1/(1 + contention) as fast; see block_time().
+void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool backward) const {
+    const std::size_t w = backward ? 1 : 0;
+    const double slow = 1.0 + pricer_.contention();
+    const Seconds busy_until = *std::max_element(clocks.free.begin(), clocks.free.end());
+    if (slow <= 1.0 || busy_until <= clocks.now) {
+        clocks.now += layer.alone[w];
+        return;
+    }
+    for (const PassSegment& one : layer.segments[w]) {
+        if (!one.is_compute || busy_until <= clocks.now) {
+            clocks.now += one.duration;
+            continue;
+        }
+        const Seconds beside = (busy_until - clocks.now) / slow;   // done of it by then
+        clocks.now = one.duration <= beside ? clocks.now + one.duration * slow : busy_until + (one.duration - beside);
+    }
+}
+
+void ShardedPasses::run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const {
+    if (gathers) {
+        for (std::size_t i = 0; i < unit.gather.count; ++i) clocks.now = std::max(clocks.now, clocks.gathered[i]);
+        if (next != nullptr) start(clocks, next->gather, clocks.gathered.data());
+    }
+    compute(clocks, *unit.layer, backward);
+    if (!backward) return;
+    std::array<Seconds, StartedExchanges::most> done{};
+    start(clocks, unit.scatter, done.data());
+    clocks.scattered = *std::max_element(done.begin(), done.end());   // the stream is serial: no earlier one is later
+}
+
+/// As many units of which the next one is alike. Once a step moves all clocks as far as the one before it did, and no
+/// stream catches up with the compute, all further ones do.
+void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const {
+    constexpr std::size_t clock_count = 1 + streams;
+    const auto marks = [](Clocks& c) {   // an idle stream is as good as one that is done now
+        for (Seconds& free : c.free) free = std::max(free, c.now);
+        return std::array<Seconds, clock_count>{c.now, c.free[0], c.free[1], c.free[2]};
+    };
+    std::array<Seconds, clock_count> before = marks(clocks);
+    std::array<Seconds, clock_count> step_before{};
+    for (int i = 0; i < steps; ++i) {
+        run_unit(clocks, unit, &unit, backward, gathers);
+        const std::array<Seconds, clock_count> after = marks(clocks);
+        std::array<Seconds, clock_count> step{};
+        bool is_steady = i > 0;
+        for (std::size_t k = 0; k < clock_count; ++k) {
+            step[k] = after[k] - before[k];
+            const Seconds rounding = 1e-13 * after[k];
+            is_steady = is_steady && step[k] >= step[0] - rounding && step[k] - step_before[k] <= rounding && step_before[k] - step[k] <= rounding;
+        }
+        before = after;
+        step_before = step;
+        if (!is_steady || i + 1 == steps) continue;
+        const double left = steps - 1 - i;
+        clocks.now += step[0] * left;
+        for (std::size_t k = 0; k < streams; ++k) clocks.free[k] += step[k + 1] * left;
+        for (std::size_t k = 0; k < unit.gather.count; ++k) clocks.gathered[k] += step[1U + unit.gather.stream[k]] * left;
+        return;
+    }
+}
+
+Seconds ShardedPasses::prefetched(bool backward, bool gathers) const {
+    Clocks clocks;
+    if (gathers && !units_.empty()) start(clocks, units_.front().gather, clocks.gathered.data());
+    for (const ShardedLayer* layer : before_) compute(clocks, *layer, backward);
+    for (std::size_t i = 0; i < units_.size(); ++i) {
+        const Unit& unit = units_[i];
+        run_alike(clocks, unit, unit.count - 1, backward, gathers);
+        run_unit(clocks, unit, i + 1 < units_.size() ? &units_[i + 1] : nullptr, backward, gathers);
+    }
+    for (const ShardedLayer* layer : after_) compute(clocks, *layer, backward);
+    return std::max(clocks.now, clocks.scattered);
+}
+
+}  // namespace orrery

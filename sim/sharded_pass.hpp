@@ -1,0 +1,95 @@
+// Passes of a chunk whose parameters are sharded, in closed form: alike layers settle into a rhythm, which is counted
+// instead of played.
+#pragma once
+
+#include "sim/pricer.hpp"
+
+#include <array>
+#include <span>
+#include <vector>
+
+namespace orrery {
+
+/// A stretch of a layer's pass on an otherwise idle rank.
+struct PassSegment {
+    Seconds duration;
+    bool is_compute = false;   // slowed by what runs beside it
+};
+
+/// One kind of layer as chunks with sharded parameters meet it.
+struct ShardedLayer {
+    bool is_unit = false;      // gathered and scattered on its own; else with the chunk's other ends
+    Holding held;
+    Holding trained;
+    std::array<std::vector<PassSegment>, 2> segments;   // forward, backward
+    std::array<Seconds, 2> alone;                       // and their sums
+};
+
+/// Stretches of `code`, which starts nothing.
+std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<const Instruction> code);
+
+/// What is started to gather or scatter one holding, by stream.
+struct StartedExchanges {
+    static constexpr std::size_t most = 4;
+    std::array<std::uint8_t, most> stream{};
+    std::array<Seconds, most> idle{};
+    std::size_t count = 0;
+    [[nodiscard]] Seconds total() const;
+};
+
+/// Those of holdings that were asked for: they hold for all plans of the same degrees, order, `shard` and framework.
+struct KnownExchanges {
+    struct Entry {
+        CollectiveKind kind{};
+        Holding holding;
+        StartedExchanges started;
+    };
+    std::vector<Entry> entries;
+};
+
+/// Answers as Pricer's sharded code plays, layer by layer, for one plan. Keeps references to all it is given.
+class ShardedPasses {
+  public:
+    /// `kinds`: by LayerRun::kind.
+    ShardedPasses(const Pricer& pricer, std::span<const ShardedLayer* const> kinds, KnownExchanges& known)
+        : pricer_(pricer), kinds_(kinds), known_(known) {}
+    /// One pass of a chunk each way.
+    Seconds time(const Chunk& chunk);
+
+  private:
+    static constexpr std::size_t streams = 3;   // of axes on which shards travel
+    /// The clock of the compute stream, and when the others are done.
+    struct Clocks {
+        Seconds now;
+        std::array<Seconds, streams> free{};
+        std::array<Seconds, StartedExchanges::most> gathered{};   // by the gathers of the next layer
+        Seconds scattered;                                // by the last layer's scatters
+    };
+    struct Unit {
+        const ShardedLayer* layer = nullptr;
+        StartedExchanges gather;
+        StartedExchanges scatter;
+        int count = 0;         // alike, one after the other
+    };
+    const StartedExchanges& started(CollectiveKind kind, const Holding& holding);   // until the next one is asked for
+    void take_apart(const Chunk& chunk);
+    [[nodiscard]] Seconds way(bool backward);
+    [[nodiscard]] Seconds unhidden(bool backward, bool gathers) const;
+    [[nodiscard]] Seconds prefetched(bool backward, bool gathers) const;
+    void run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const;
+    void run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const;
+    void compute(Clocks& clocks, const ShardedLayer& layer, bool backward) const;
+    static void start(Clocks& clocks, const StartedExchanges& what, Seconds* done);
+
+    const Pricer& pricer_;
+    std::span<const ShardedLayer* const> kinds_;
+    KnownExchanges& known_;
+    // Of the chunk.
+    std::vector<Unit> units_;
+    std::vector<const ShardedLayer*> before_;
+    std::vector<const ShardedLayer*> after_;
+    Holding root_;
+    Holding root_trained_;
+};
+
+}  // namespace orrery
