@@ -19,6 +19,10 @@ struct GpuShared {
 template <int bytes>
 struct GpuWord;
 template <>
+struct GpuWord<1> {
+    using Type = unsigned char;
+};
+template <>
 struct GpuWord<2> {
     using Type = unsigned short;
 };
@@ -44,6 +48,7 @@ struct GpuLane {
     ORRERY_DEVICE int warp() const { return thread() / warp_lanes; }
 
     ORRERY_DEVICE void sync() const { __syncthreads(); }
+    ORRERY_DEVICE void sync_warp() const { __syncwarp(); }
     template <class T>
     ORRERY_DEVICE T shuffle_xor(T value, int mask) const {
         return __shfl_xor_sync(0xffffffffU, value, mask);
@@ -82,6 +87,12 @@ struct GpuLane {
     ORRERY_DEVICE Bf16 narrow(float x) const {
         Bf16 y;
         asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+        return y;
+    }
+
+    ORRERY_DEVICE std::uint32_t pack(float low, float high) const {
+        std::uint32_t y;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
         return y;
     }
 

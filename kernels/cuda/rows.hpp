@@ -115,7 +115,7 @@ struct RegisterRows {
                 for (int i = 0; i < Operation::inputs; ++i) x[i] = widen(loaded[i][v].values[j]);
                 y[j] = operation.result(lane, row, column + j, sums, x);
             }
-            store_narrow(lane, operation.out + row * columns + column, y);
+            operation.write(lane, row * columns + column, y);
         }
     }
 };
@@ -156,7 +156,7 @@ struct LongRows {
                 for (int i = 0; i < Operation::inputs; ++i) one[i] = x[i][j];
                 y[j] = operation.result(lane, row, column + j, sums, one);
             }
-            store_narrow(lane, operation.out + row * columns + column, y);
+            operation.write(lane, row * columns + column, y);
         }
     }
 };
@@ -187,6 +187,10 @@ struct RowArrays {
     static constexpr int inputs = in_count;
     const T* in[in_count];
     T* out;
+    template <class Lane, int n>
+    ORRERY_DEVICE void write(Lane& lane, Index at, const float (&y)[n]) const {
+        store_narrow(lane, out + at, y);
+    }
 };
 
 constexpr float lowest_score = -3e38F;   // of no value at all; finite, so that differences are numbers

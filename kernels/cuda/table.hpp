@@ -1,7 +1,12 @@
 // The kernels of a device, in the form of the table of reference kernels: one table for the GPU and for its emulator.
 #pragma once
 
+#include "kernels/cuda/prepare_attention.hpp"
 #include "kernels/cuda/prepare_elementwise.hpp"
+#include "kernels/cuda/prepare_multiply.hpp"
+#include "kernels/cuda/prepare_norm_backward.hpp"
+#include "kernels/cuda/prepare_picks.hpp"
+#include "kernels/cuda/prepare_quantise.hpp"
 #include "kernels/cuda/prepare_rows.hpp"
 
 namespace orrery::cuda {
@@ -18,25 +23,57 @@ const std::vector<KernelEntry>& device_table() {
     using enum DataType;
     using D = Device;
     static const std::vector<KernelEntry> entries{
+        {"tiled-multiply", "batch m n k", "Product by our own tiles and the warp's matrix instruction.", {bf16}, prepare_tiled_multiply<D>},
+        {"grouped-multiply", "groups rows n k", "One product per expert, rows spread unevenly, one launch.", {bf16}, prepare_grouped_multiply<D>},
+        {"attention-prefill", "batch heads kv_heads head queries keys window causal", "Flash attention by tiles; heads up to 128.", {bf16},
+         prepare_attention_prefill<D>},
+        {"attention-decode", "batch heads kv_heads head keys window", "One query against pages of cached keys; heads up to 128.", {bf16},
+         prepare_attention_decode<D>},
         {"layer-norm", "rows columns", "Mean and variance removed, gain and shift.", {fp32, bf16},
          by_type<norm_kernel<D, float, true>, norm_kernel<D, Bf16, true>>},
+        {"layer-norm-backward", "rows columns", "Gradients of input, gain and shift.", {fp32, bf16},
+         by_type<norm_backward_kernel<D, float, true>, norm_backward_kernel<D, Bf16, true>>},
         {"rms-norm", "rows columns", "Root mean square removed, gain.", {fp32, bf16},
          by_type<norm_kernel<D, float, false>, norm_kernel<D, Bf16, false>>},
+        {"rms-norm-backward", "rows columns", "Gradients of input and gain.", {fp32, bf16},
+         by_type<norm_backward_kernel<D, float, false>, norm_backward_kernel<D, Bf16, false>>},
         {"softmax", "rows columns", "Softmax of each row.", {fp32, bf16}, by_type<softmax_kernel<D, float>, softmax_kernel<D, Bf16>>},
         {"softmax-backward", "rows columns", "Gradient of the scores.", {fp32, bf16},
          by_type<softmax_backward_kernel<D, float>, softmax_backward_kernel<D, Bf16>>},
+        {"rotary", "tokens heads head", "Rotary position embedding in place.", {fp32, bf16}, by_type<rotary_kernel<D, float>, rotary_kernel<D, Bf16>>},
         {"swiglu", "rows columns", "silu(gate) * up.", {fp32, bf16}, by_type<swiglu_kernel<D, float>, swiglu_kernel<D, Bf16>>},
         {"swiglu-backward", "rows columns", "Gradients of gate and up.", {fp32, bf16},
          by_type<swiglu_backward_kernel<D, float>, swiglu_backward_kernel<D, Bf16>>},
         {"cross-entropy", "rows vocabulary", "Loss and its gradient over the logits.", {fp32, bf16},
          by_type<cross_entropy_kernel<D, float>, cross_entropy_kernel<D, Bf16>>},
+        {"gather", "rows columns table_rows", "Embedding look-up.", {fp32, bf16}, by_type<gather_kernel<D, float>, gather_kernel<D, Bf16>>},
+        {"scatter-add", "rows columns table_rows", "Gradient of an embedding.", {fp32}, prepare_scatter_add<D>},
+        {"top-k", "rows experts k", "Router: the k best of at most 512 and their weights.", {fp32}, prepare_top_k<D>},
         {"sgd", "elements", "SGD with momentum.", {fp32}, prepare_sgd<D>},
         {"adam", "elements", "AdamW.", {fp32}, prepare_adam<D>},
         {"dropout", "elements", "Dropout by a counter-based generator.", {fp32, bf16},
          by_type<dropout_kernel<D, float>, dropout_kernel<D, Bf16>>},
+        {"quantise-int8", "rows columns", "A scale per row.", {fp32, bf16},
+         by_type<quantise_rows_kernel<D, float, Int8Code, false>, quantise_rows_kernel<D, Bf16, Int8Code, false>>},
+        {"dequantise-int8", "rows columns", "Back to fp32 or bf16.", {fp32, bf16},
+         by_type<quantise_rows_kernel<D, float, Int8Code, true>, quantise_rows_kernel<D, Bf16, Int8Code, true>>},
+        {"quantise-fp8", "rows columns", "E4M3, a scale per row.", {fp32, bf16},
+         by_type<quantise_rows_kernel<D, float, Fp8Code, false>, quantise_rows_kernel<D, Bf16, Fp8Code, false>>},
+        {"dequantise-fp8", "rows columns", "Back to fp32 or bf16.", {fp32, bf16},
+         by_type<quantise_rows_kernel<D, float, Fp8Code, true>, quantise_rows_kernel<D, Bf16, Fp8Code, true>>},
+        {"quantise-int4", "rows columns", "Groups of 32, eight values in a word.", {fp32, bf16},
+         by_type<quantise_groups_kernel<D, float, Int4Code, false>, quantise_groups_kernel<D, Bf16, Int4Code, false>>},
+        {"dequantise-int4", "rows columns", "Back to fp32 or bf16.", {fp32, bf16},
+         by_type<quantise_groups_kernel<D, float, Int4Code, true>, quantise_groups_kernel<D, Bf16, Int4Code, true>>},
+        {"quantise-fp4", "rows columns", "E2M1 in groups of 16 with scales in E4M3.", {fp32, bf16},
+         by_type<quantise_groups_kernel<D, float, Fp4Code, false>, quantise_groups_kernel<D, Bf16, Fp4Code, false>>},
+        {"dequantise-fp4", "rows columns", "Back to fp32 or bf16.", {fp32, bf16},
+         by_type<quantise_groups_kernel<D, float, Fp4Code, true>, quantise_groups_kernel<D, Bf16, Fp4Code, true>>},
         {"copy", "elements", "y = x.", {fp32, bf16}, by_type<copy_kernel<D, float>, copy_kernel<D, Bf16>>},
         {"triad", "elements", "z = x + s y (STREAM).", {fp32}, triad_kernel<D, float>},
         {"add", "elements", "y += x: a residual connection.", {fp32, bf16}, by_type<add_kernel<D, float>, add_kernel<D, Bf16>>},
+        {"pointer-chase", "bytes hops", "Latency of dependent reads.", {fp32}, prepare_pointer_chase<D>},
+        {"launch", "regions", "Starting kernels one after the other.", {fp32}, prepare_launch<D>},
     };
     return entries;
 }

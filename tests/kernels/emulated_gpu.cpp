@@ -14,7 +14,6 @@ namespace orrery::testing {
 namespace {
 
 constexpr std::size_t stack_bytes = 128 * 1024;   // of a fiber; sanitizers make frames large
-constexpr std::size_t shared_most = 227 * 1024;   // of a block on an H100 (CUDA C++ Programming Guide, table of 9.0)
 constexpr std::uint32_t never_written = 0x7fa00001U;   // a signalling pattern
 
 struct World {
@@ -308,7 +307,7 @@ void EmulatedGpu::run(const cuda::Grid& grid, const std::function<void(EmulatedL
         throw EmulationError("a block of " + std::to_string(grid.threads) + " threads");
     }
     if (grid.blocks > 2147483647) throw EmulationError("more blocks than a grid can have");
-    if (static_cast<std::size_t>(grid.shared_bytes) > shared_most) throw EmulationError("more shared memory than a block can have");
+    if (grid.shared_bytes > shared_most()) throw EmulationError("more shared memory than a block can have");
     const auto shared_size = static_cast<std::size_t>(grid.shared_bytes);
     const std::unique_ptr<std::byte, decltype(&std::free)> shared(
         static_cast<std::byte*>(std::aligned_alloc(128, (shared_size / 128 + 1) * 128)), &std::free);

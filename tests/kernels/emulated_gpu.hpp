@@ -62,6 +62,7 @@ class EmulatedLane {
     [[nodiscard]] int warp() const { return thread_ / cuda::warp_lanes; }
 
     void sync();
+    void sync_warp() { meet("sync_warp", {}); }
     template <class T>
     T shuffle_xor(T value, int mask) {
         static_assert(sizeof(T) <= 8);
@@ -102,6 +103,9 @@ class EmulatedLane {
     static float rsqrt(float x) { return 1.0F / std::sqrt(x); }
     static float sqrt(float x) { return std::sqrt(x); }
     static cuda::Bf16 narrow(float x);
+    static std::uint32_t pack(float low, float high) {
+        return static_cast<std::uint32_t>(narrow(low).bits) | (static_cast<std::uint32_t>(narrow(high).bits) << 16);
+    }
 
     void mma(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
     void load_matrices(std::uint32_t (&r)[4], const void* shared_row);
@@ -138,6 +142,7 @@ struct EmulatedGpu {
     static void read(void* to, const void* from, std::size_t bytes);
     static void finish() {}
     static int processors() { return 3; }
+    static int shared_most() { return 227 * 1024; }   // of an H100 (CUDA C++ Programming Guide, table of 9.0)
     template <class Kernel>
     static void launch(const cuda::Grid& grid, const Kernel& kernel) {
         if (grid.threads > Kernel::threads_most) throw EmulationError("more threads in a block than the kernel was compiled for");

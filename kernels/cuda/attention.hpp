@@ -1,0 +1,215 @@
+// Flash attention in bf16 by the warp's matrix instruction: prefill by tiles, and decode against pages of cached keys.
+//
+// Dao et al., arXiv 2205.14135 and 2307.08691: scores never leave the registers; sums are rescaled as the largest score
+// grows. A warp holds 16 rows of queries; lane l holds rows l / 4 and l / 4 + 8 of the score tile.
+#pragma once
+
+#include "kernels/cuda/tiles.hpp"
+
+namespace orrery::cuda {
+
+constexpr float no_score = -__builtin_huge_valf();
+constexpr float log2_of_e = 1.44269504F;
+
+/// Keys [first, end) that a row of queries sees.
+struct SeenKeys {
+    Index first;
+    Index end;
+};
+
+/// Running result of 16 rows of queries, of which this lane holds parts of two.
+template <int head_tile>
+struct RowsOfWarp {
+    float values[head_tile / 8][4] = {};
+    float top[2] = {no_score, no_score};
+    float sum[2] = {0.0F, 0.0F};   // of this lane's columns; the four lanes of a row add up to the row's
+};
+
+/// Adds keys [key, key + key_tile) of the tiles at `keys_at` and `values_at`; `scale` is 1 / sqrt(head) * log2(e).
+template <int head_tile, int key_tile, class Lane, class Shared>
+ORRERY_DEVICE void attend_tile(Lane& lane, const Shared& shared, int keys_at, int values_at, const std::uint32_t (&queries)[head_tile / 16][4],
+                               Index key, const SeenKeys (&seen)[2], float scale, RowsOfWarp<head_tile>& rows) {
+    float scores[key_tile / 8][4] = {};
+    ORRERY_UNROLL
+    for (int step = 0; step < head_tile / 16; ++step) {
+        ORRERY_UNROLL
+        for (int pair = 0; pair < key_tile / 16; ++pair) {
+            std::uint32_t right[4];
+            right_fragments_of_rows<head_tile>(lane, shared, keys_at, 16 * pair, step, right);
+            lane.mma(scores[2 * pair], queries[step], {right[0], right[1]});
+            lane.mma(scores[2 * pair + 1], queries[step], {right[2], right[3]});
+        }
+    }
+    float top[2] = {rows.top[0], rows.top[1]};
+    ORRERY_UNROLL
+    for (int j = 0; j < key_tile / 8; ++j) {
+        ORRERY_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            const Index at = key + 8 * j + lane.lane() % 4 * 2 + i % 2;
+            const bool sees = at >= seen[i / 2].first && at < seen[i / 2].end;
+            scores[j][i] = sees ? scores[j][i] * scale : no_score;
+            top[i / 2] = scores[j][i] > top[i / 2] ? scores[j][i] : top[i / 2];
+        }
+    }
+    ORRERY_UNROLL
+    for (int r = 0; r < 2; ++r) {
+        ORRERY_UNROLL
+        for (int mask = 1; mask <= 2; mask *= 2) {
+            const float other = lane.shuffle_xor(top[r], mask);
+            top[r] = other > top[r] ? other : top[r];
+        }
+        const float base = top[r] == no_score ? 0.0F : top[r];   // nothing seen yet: all weights are exp2(-inf)
+        const float shrink = lane.exp2(rows.top[r] - base);
+        rows.sum[r] *= shrink;
+        ORRERY_UNROLL
+        for (int j = 0; j < head_tile / 8; ++j) {
+            rows.values[j][2 * r] *= shrink;
+            rows.values[j][2 * r + 1] *= shrink;
+        }
+        ORRERY_UNROLL
+        for (int j = 0; j < key_tile / 8; ++j) {
+            ORRERY_UNROLL
+            for (int i = 2 * r; i < 2 * r + 2; ++i) {
+                scores[j][i] = lane.exp2(scores[j][i] - base);
+                rows.sum[r] += scores[j][i];
+            }
+        }
+        rows.top[r] = top[r];
+    }
+    // Scores lie in the registers as a left operand wants them, two tiles of 8 keys side by side.
+    ORRERY_UNROLL
+    for (int step = 0; step < key_tile / 16; ++step) {
+        const std::uint32_t weights[4] = {lane.pack(scores[2 * step][0], scores[2 * step][1]), lane.pack(scores[2 * step][2], scores[2 * step][3]),
+                                          lane.pack(scores[2 * step + 1][0], scores[2 * step + 1][1]),
+                                          lane.pack(scores[2 * step + 1][2], scores[2 * step + 1][3])};
+        ORRERY_UNROLL
+        for (int pair = 0; pair < head_tile / 16; ++pair) {
+            std::uint32_t right[4];
+            right_fragments<head_tile>(lane, shared, values_at, 16 * step, pair, right);
+            lane.mma(rows.values[2 * pair], weights, {right[0], right[1]});
+            lane.mma(rows.values[2 * pair + 1], weights, {right[2], right[3]});
+        }
+    }
+}
+
+/// Sums of whole rows, in each of a row's four lanes.
+template <int head_tile, class Lane>
+ORRERY_DEVICE void add_up_rows(Lane& lane, RowsOfWarp<head_tile>& rows) {
+    ORRERY_UNROLL
+    for (int r = 0; r < 2; ++r) {
+        rows.sum[r] += lane.shuffle_xor(rows.sum[r], 1);
+        rows.sum[r] += lane.shuffle_xor(rows.sum[r], 2);
+    }
+}
+
+/// Shapes as in AttentionShape; arrays [batch, sequence, heads, head] of bf16.
+struct PrefillShape {
+    Index batch, heads, kv_heads, head, queries, keys, window;
+    bool causal;
+};
+
+/// A block takes 64 rows of queries of one head and walks the keys in tiles of 64, two of them in shared memory.
+template <int head_tile>
+struct PrefillTiles {
+    static constexpr int threads_most = 128;
+    static constexpr int query_tile = 64;
+    static constexpr int key_tile = 64;
+    static constexpr int tile_values = key_tile * head_tile;
+
+    PrefillShape s;
+    const Bf16* q;
+    const Bf16* k;
+    const Bf16* v;
+    Bf16* y;
+    float scale;   // 1 / sqrt(head) * log2(e)
+
+    [[nodiscard]] Grid grid() const {
+        return {s.batch * s.heads * ceil_div(s.queries, query_tile), threads_most, 5 * tile_values * static_cast<int>(sizeof(Bf16))};
+    }
+
+    template <class Lane>
+    ORRERY_DEVICE void operator()(Lane& lane) const {
+        // Heads of a group follow each other, so that their keys are in the cache; long rows of a causal mask come first.
+        const Index head = lane.block() % s.heads;
+        const Index tiles = ceil_div(s.queries, query_tile);
+        const Index row = (tiles - 1 - lane.block() / s.heads % tiles) * query_tile;
+        const Index batch = lane.block() / (s.heads * tiles);
+        const auto shared = lane.template shared<Bf16>(0, 5 * tile_values);
+        const int rows_here = static_cast<int>(s.queries - row < query_tile ? s.queries - row : query_tile);
+        const bool wide = s.head % chunk_values == 0;
+        fill_tile<query_tile, head_tile>(lane, shared, 4 * tile_values, {q + ((batch * s.queries + row) * s.heads + head) * s.head, s.heads * s.head, rows_here,
+                                         static_cast<int>(s.head), wide}, lane.thread(), threads_most);
+        lane.commit_copies();
+        const SeenKeys all{seen_by(row).first, seen_by(row + rows_here - 1).end};
+        const Index first_key = all.first / key_tile * key_tile;
+        const Index steps = all.end > first_key ? ceil_div(all.end - first_key, key_tile) : 0;
+        fill_keys(lane, shared, batch, head, first_key, 0, 0 < steps);
+
+        RowsOfWarp<head_tile> rows;
+        std::uint32_t queries[head_tile / 16][4];
+        const Index own_row = row + lane.warp() * 16 + lane.lane() / 4;
+        const SeenKeys seen[2] = {seen_by(own_row), seen_by(own_row + 8)};
+        lane.template wait_copies<1>();
+        lane.sync();
+        ORRERY_UNROLL
+        for (int step = 0; step < head_tile / 16; ++step) left_fragment<head_tile>(lane, shared, 4 * tile_values, lane.warp() * 16, step, queries[step]);
+        for (Index step = 0; step < steps; ++step) {
+            const int stage = static_cast<int>(step % 2);
+            fill_keys(lane, shared, batch, head, first_key + (step + 1) * key_tile, 1 - stage, step + 1 < steps);
+            lane.template wait_copies<1>();
+            lane.sync();
+            attend_tile<head_tile, key_tile>(lane, shared, 2 * stage * tile_values, (2 * stage + 1) * tile_values, queries, first_key + step * key_tile, seen, scale,
+                                             rows);
+            lane.sync();
+        }
+        lane.template wait_copies<0>();
+        add_up_rows(lane, rows);
+        write_rows(lane, rows, batch, head, own_row);
+    }
+
+  private:
+    ORRERY_DEVICE SeenKeys seen_by(Index row) const {
+        const Index position = row + s.keys - s.queries;
+        const Index first = s.window > 0 && position - s.window + 1 > 0 ? position - s.window + 1 : 0;
+        const Index end = s.causal && position + 1 < s.keys ? position + 1 : s.keys;
+        return {first, end};
+    }
+
+    template <class Lane, class Shared>
+    ORRERY_DEVICE void fill_keys(Lane& lane, const Shared& shared, Index batch, Index head, Index key, int stage, bool wanted) const {
+        if (wanted) {
+            const Index kv = head / (s.heads / s.kv_heads);
+            const Index at = ((batch * s.keys + key) * s.kv_heads + kv) * s.head;
+            const int here = static_cast<int>(s.keys - key < key_tile ? s.keys - key : key_tile);
+            const bool wide = s.head % chunk_values == 0;
+            for (int which = 0; which < 2; ++which) {
+                fill_tile<key_tile, head_tile>(lane, shared, (2 * stage + which) * tile_values,
+                                               {(which == 0 ? k : v) + at, s.kv_heads * s.head, here, static_cast<int>(s.head), wide}, lane.thread(), threads_most);
+            }
+        }
+        lane.commit_copies();
+    }
+
+    template <class Lane>
+    ORRERY_DEVICE void write_rows(Lane& lane, const RowsOfWarp<head_tile>& rows, Index batch, Index head, Index own_row) const {
+        ORRERY_UNROLL
+        for (int r = 0; r < 2; ++r) {
+            const Index row = own_row + 8 * r;
+            if (row >= s.queries) continue;
+            const float inverse = rows.sum[r] > 0.0F ? 1.0F / rows.sum[r] : 0.0F;   // a row that sees nothing is zero
+            Bf16* out = y + ((batch * s.queries + row) * s.heads + head) * s.head;
+            ORRERY_UNROLL
+            for (int j = 0; j < head_tile / 8; ++j) {
+                const int column = 8 * j + lane.lane() % 4 * 2;
+                const float values[2] = {rows.values[j][2 * r] * inverse, rows.values[j][2 * r + 1] * inverse};
+                if (s.head % 2 == 0 && column < s.head) {
+                    store_narrow(lane, out + column, values);
+                    continue;
+                }
+                for (int h = 0; h < 2 && column + h < s.head; ++h) lane.store(out + column + h, lane.narrow(values[h]));
+            }
+        }
+    }
+};
+
+}  // namespace orrery::cuda
