@@ -105,6 +105,22 @@ void run_fiber(unsigned low, unsigned high) {
     swapcontext(&fiber.context, &block->scheduler);
 }
 
+// Each of the threads [first, end) that waits for nothing runs until it waits; false where there was none.
+bool resume_those_ready(EmulatedBlock& block, const std::vector<int>& order, int first, int end) {
+    bool moved = false;
+    for (const int i : order) {
+        EmulatedFiber& fiber = block.fibers[static_cast<std::size_t>(i)];
+        const bool waits = fiber.waits_for != nullptr && *fiber.waits_for <= fiber.waits_at;
+        if (i < first || i >= end || fiber.done || waits) continue;
+        fiber.waits_for = nullptr;
+        block.running = i;
+        swapcontext(&block.scheduler, &fiber.context);
+        if (fiber.error) std::rethrow_exception(fiber.error);
+        moved = true;
+    }
+    return moved;
+}
+
 void run_block(EmulatedBlock& block, std::byte* stacks, std::uint64_t order_seed) {
     const int threads = block.grid.threads;
     block.fibers = std::vector<EmulatedFiber>(static_cast<std::size_t>(threads));
@@ -120,16 +136,17 @@ void run_block(EmulatedBlock& block, std::byte* stacks, std::uint64_t order_seed
         makecontext(&fiber.context, reinterpret_cast<void (*)()>(run_fiber), 2, static_cast<unsigned>(address),
                     static_cast<unsigned>(address >> 32));
     }
+    const bool warp_by_warp = order_seed % 2 == 1;
     for (std::uint64_t round = 0; block.exited < threads; ++round) {
+        const std::vector<int> order = order_of(threads, order_seed, static_cast<std::uint64_t>(block.index) * 4096 + round % 16);
         bool moved = false;
-        for (const int i : order_of(threads, order_seed, static_cast<std::uint64_t>(block.index) * 4096 + round % 16)) {
-            EmulatedFiber& fiber = block.fibers[static_cast<std::size_t>(i)];
-            if (fiber.done || (fiber.waits_for != nullptr && *fiber.waits_for <= fiber.waits_at)) continue;
-            fiber.waits_for = nullptr;
-            block.running = i;
-            swapcontext(&block.scheduler, &fiber.context);
-            if (fiber.error) std::rethrow_exception(fiber.error);
-            moved = true;
+        if (warp_by_warp) {
+            for (int warp = 0; warp < threads; warp += cuda::warp_lanes) {
+                const int first = order_seed == 1 ? threads - cuda::warp_lanes - warp : warp;
+                while (resume_those_ready(block, order, first, first + cuda::warp_lanes)) moved = true;
+            }
+        } else {
+            moved = resume_those_ready(block, order, 0, threads);
         }
         if (!moved) throw EmulationError("threads wait for others that never come");
     }
@@ -255,7 +272,8 @@ void EmulatedLane::load_matrices_transposed(std::uint32_t (&r)[4], const void* s
     }
 }
 
-// The source is read at once and lands as late as the kernel's own waits allow.
+// The source is read at once. It lands at once or as late as the kernel's own waits allow, by the order: a GPU may do
+// either.
 void EmulatedLane::copy_later(void* to, const void* from, bool wanted) {
     require_shared(to, cuda::vector_bytes);
     if (reinterpret_cast<std::uintptr_t>(to) % cuda::vector_bytes != 0) throw EmulationError("cp.async to an address that is no multiple of 16");
@@ -263,6 +281,10 @@ void EmulatedLane::copy_later(void* to, const void* from, bool wanted) {
     if (wanted) {
         require_global(from, cuda::vector_bytes, "copies");
         std::memcpy(copy.bytes.data(), from, cuda::vector_bytes);
+    }
+    if (world().order / 2 % 2 == 1) {
+        std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+        return;
     }
     copies_.push_back(copy);
 }

@@ -148,7 +148,9 @@ struct EmulatedGpu {
         if (grid.threads > Kernel::threads_most) throw EmulationError("more threads in a block than the kernel was compiled for");
         run(grid, [&kernel](EmulatedLane& lane) { kernel(lane); });
     }
-    /// Order of threads and blocks of all later launches: 0 as they come, 1 backwards, others shuffled.
+    /// Order of threads and blocks of all later launches: 0 as they come, 1 backwards, others shuffled. With an odd seed
+    /// each warp runs on until it waits for another, with an even one all threads keep together. Copies that a thread does not
+    /// wait for land at once with seeds 2 and 3, as late as they can with 0 and 1.
     static void set_order(std::uint64_t seed);
     /// By loads and stores of global memory since the program began, whatever a cache would have kept.
     static std::uint64_t bytes_moved();
