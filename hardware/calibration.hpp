@@ -249,6 +249,48 @@ struct DecodeCalibration {
     }
 };
 
+/// Kinds of kernels that a processor's calibration tells apart.
+enum class ProcessorKind : std::uint8_t { product, grouped, convolution, prefill, backward, decode, streaming, gather, scatter };
+template <>
+struct EnumTable<ProcessorKind> {
+    static constexpr std::array<EnumName<ProcessorKind>, 9> names{{
+        {ProcessorKind::product, "product", "matrix product"},
+        {ProcessorKind::grouped, "grouped", "products of experts"},
+        {ProcessorKind::convolution, "convolution", "convolution"},
+        {ProcessorKind::prefill, "prefill", "attention of many queries"},
+        {ProcessorKind::backward, "backward", "its gradient"},
+        {ProcessorKind::decode, "decode", "attention of few queries to a cache"},
+        {ProcessorKind::streaming, "streaming", "arrays in order"},
+        {ProcessorKind::gather, "gather", "rows of a table"},
+        {ProcessorKind::scatter, "scatter", "rows added to a table"},
+    }};
+};
+
+constexpr std::size_t processor_factors = 8;   // at most
+
+/// Layer A of one kind of kernels on a processor: a factor on each count (hardware/work_kinds/processor_model.hpp).
+struct ProcessorCost {
+    ProcessorKind kind = ProcessorKind::product;
+    DataType type = DataType::fp32;    // of the arithmetic; of keys in decode
+    std::string library;
+    std::vector<double> factors;       // the start in microseconds, the others times the machine's limit
+    double norm = 1.0;                 // that joins cores and memory; 1: one after the other
+    ResidualField residuals;
+    FitQuality quality;
+    bool operator==(const ProcessorCost&) const = default;
+    /// All but the factors and the residual points, which a file writes in its own way.
+    static constexpr auto fields() {
+        using C = ProcessorCost;
+        return std::tuple{
+            required_field("kind", &C::kind, any_value, "Kind of kernel."),
+            required_field("type", &C::type, any_value, "Number format of the arithmetic; of keys in decode."),
+            field("library", &C::library, any_value, "Libraries that were measured."),
+            field("norm", &C::norm, {1.0, 64.0}, "Joins cores and memory; 1: one after the other."),
+            field("quality", &C::quality, any_value, "Errors on rows that the fit did not see."),
+        };
+    }
+};
+
 /// Everything measured about one device. Empty parts fall back to the datasheet (layer C).
 struct Calibration {
     std::string device;                       // catalogue name it belongs to, or was derived from
@@ -261,6 +303,7 @@ struct Calibration {
     ResidualField streaming_residuals;
     std::optional<StreamingParameters> gather;   // absent: as streaming
     std::vector<GemmCalibration> convolution;    // the first entry of a type is the one used; absent: as products
+    std::vector<ProcessorCost> processor;        // of a processor: these come before all others
     /// Time of a matrix multiply inside a long training over its time alone (sustained clocks, cold caches); fitted on
     /// published training runs of this device, one per number format; absent: never compared with a training.
     PerDataType<std::optional<double>> training_slowdown;

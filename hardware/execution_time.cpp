@@ -6,6 +6,7 @@
 #include "hardware/work_kinds/attention_model.hpp"
 #include "hardware/work_kinds/convolution_model.hpp"
 #include "hardware/work_kinds/matrix_multiply_model.hpp"
+#include "hardware/work_kinds/processor_model.hpp"
 #include "hardware/work_kinds/streaming_model.hpp"
 
 #include <algorithm>
@@ -193,13 +194,26 @@ struct BasisOf {
     }
 };
 
+// By the costs of a processor, where its calibration has them.
+double measured_processor_seconds(const Device& device, const ProcessorCost& cost, const Work& work) {
+    const Machine machine = machine_of(device, arithmetic_of(work));
+    const double seconds = processor_seconds(processor_terms(machine, machine_of(device, DataType::fp32), work), cost);
+    const ProcessorFeatures features = processor_features(cost.kind);
+    if (features == nullptr || cost.residuals.points.empty()) return seconds;
+    return seconds * std::exp(residual_at(cost.residuals, features(processor_shape(work), machine.cores)));
+}
+
 }  // namespace
 
 Seconds execution_time(const Device& device, const Work& work, const SoftwareFactors& software) {
-    const double seconds = std::visit(SecondsOf{device, software}, work);
+    const ProcessorCost* cost = find_processor_cost(*device.calibration, work);
+    const double seconds = cost != nullptr ? measured_processor_seconds(device, *cost, work) : std::visit(SecondsOf{device, software}, work);
     return std::max(Seconds::from_si(seconds), physical_floor(device, work));
 }
 
-std::string price_basis(const Device& device, const Work& work) { return std::visit(BasisOf{device}, work); }
+std::string price_basis(const Device& device, const Work& work) {
+    if (find_processor_cost(*device.calibration, work) != nullptr) return "measured on " + device.calibration->device;
+    return std::visit(BasisOf{device}, work);
+}
 
 }  // namespace orrery

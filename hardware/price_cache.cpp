@@ -33,7 +33,7 @@ class WorkHash {
         *this << w.batch << w.heads << w.kv_heads << w.head_size << w.value_head_size << w.queries << w.keys << w.window
               << flags << w.causal_imbalance;
     }
-    void operator()(const Streaming& w) { *this << w.bytes.si() << w.kernels << w.flop.si(); }
+    void operator()(const Streaming& w) { *this << w.bytes.si() << w.kernels << w.flop.si() << w.fresh_share; }
     void operator()(const Gather& w) {
         *this << w.rows << w.row_bytes.si() << w.table_bytes.si() << static_cast<std::int64_t>(w.scatter_add);
     }

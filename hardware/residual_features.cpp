@@ -53,7 +53,7 @@ Shape shape_of(const Streaming& work) {
     const double bytes = work.bytes.si();
     const double intensity = bytes > 0.0 ? 1000.0 * work.flop.si() / bytes : 0.0;
     return {held(static_cast<std::int64_t>(std::min(bytes / 1024.0, 1e15))), held(work.kernels),
-            held(std::llround(std::min(intensity, 1e9)))};
+            held(std::llround(std::min(intensity, 1e9))), held(std::llround(100.0 * work.fresh_share))};
 }
 
 Features product_features(const Shape& shape, double cores_of_device) {
@@ -113,7 +113,7 @@ Features prefill_features(const Shape& shape, double cores_of_device) {
 
 // The arithmetic of a byte tells kernels apart: what they read, write and compute.
 Features streaming_features(const Shape& shape, double) {
-    return {octaves(shape[0]), octaves(shape[1]), octaves(shape[2])};
+    return {octaves(shape[0]), octaves(shape[1]), octaves(shape[2]), 0.05F * static_cast<float>(shape[3])};
 }
 
 Features decode_features(const Shape& shape, double cores_of_device) {

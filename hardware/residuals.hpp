@@ -17,7 +17,7 @@ using Features = std::array<float, residual_features>;
 Shape shape_of(const MatrixMultiply& work);
 Shape shape_of(const GroupedMatrixMultiply& work);
 Shape shape_of(const Attention& work);
-/// KiB, kernels, thousandths of a flop per byte.
+/// KiB, kernels, thousandths of a flop per byte, percent of fresh bytes.
 Shape shape_of(const Streaming& work);
 
 /// What two shapes are compared by, on a device of `cores`: octaves of the sizes, powers of two that divide them, how

@@ -1,15 +1,17 @@
-// Fits class by class: least squares for layer A, a field for layer B, five folds for the errors.
+// Fits class by class: factors on counts for layer A, a field for layer B, five folds for the errors.
 #include "kernels/calibrate_machine.hpp"
 
-#include "hardware/work_kinds/machine.hpp"
+#include "hardware/residuals.hpp"
+#include "hardware/work_kinds/processor_model.hpp"
 #include "kernels/fit_residuals.hpp"
-#include "kernels/machine_classes.hpp"
+#include "kernels/least_squares.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
 #include <numeric>
+#include <utility>
 
 namespace orrery {
 namespace {
@@ -17,143 +19,123 @@ namespace {
 constexpr std::size_t folds = 5;
 constexpr std::size_t class_rows_least = 10;
 constexpr std::size_t class_points = 448;   // of layer B: more than the rows of a quick suite
-constexpr int class_starts = 6;
+constexpr int class_starts = 4;
+constexpr double factor_prior = 0.02;       // residual of a factor that is e times what is usual: far below noise, so that
+                                            // only counts that the rows say nothing of stay where they are
+constexpr FitParameter start_bounds{2.0, 0.01, 1000.0, true};   // microseconds
+constexpr FitParameter factor_bounds{1.0, 1e-3, 100.0, true};
+constexpr std::array<double, 3> norms{1.0, 2.0, 4.0};
 
-struct ClassFit {
-    std::vector<double> values;
-    double choice = 0.0;
-    double cost = 0.0;
-    ResidualField residuals;
+/// One row as a fit sees it.
+struct ClassRow {
+    std::size_t row = 0;      // in the caller's list
+    double seconds = 0.0;
+    double floor = 0.0;       // below which nothing is predicted
+    Shape shape{};
+    ProcessorTerms terms;
 };
 
-ClassFit fit_class(const ClassModel& model, const std::vector<ClassRow>& rows, double cores, Rng rng) {
-    ClassFit best;
-    for (const double choice : model.choices) {
+/// Kind and format: what is fitted together.
+using ClassKey = std::pair<ProcessorKind, DataType>;
+
+ProcessorCost fit_factors(const std::vector<ClassRow>& rows, Rng& rng) {
+    const ProcessorTerms& counts = rows.front().terms;
+    std::vector<FitParameter> bounds(counts.terms, factor_bounds);
+    bounds.front() = start_bounds;
+    ProcessorCost best;
+    double least = 0.0;
+    for (const double norm : norms) {
+        if (norm > 1.0 && counts.memory_from == counts.terms) break;   // nothing to join
+        ProcessorCost trial;
+        trial.norm = norm;
         const Residuals residuals = [&](const std::vector<double>& values, std::vector<double>& out) {
-            out.resize(rows.size());
-            for (std::size_t i = 0; i < rows.size(); ++i) out[i] = std::log(model.seconds(values, choice, rows[i]) / rows[i].seconds);
+            trial.factors = values;
+            out.clear();
+            for (const ClassRow& row : rows) out.push_back(std::log(processor_seconds(row.terms, trial) / row.seconds));
+            for (std::size_t i = 0; i < values.size(); ++i) out.push_back(factor_prior * std::log(values[i] / bounds[i].start));
         };
-        FitResult fit = fit_least_squares(residuals, model.bounds, {.starts = class_starts}, rng);
-        if (best.values.empty() || fit.cost < best.cost) best = {std::move(fit.parameters), choice, fit.cost, {}};
+        FitResult fit = fit_least_squares(residuals, bounds, {.starts = class_starts}, rng);
+        if (!best.factors.empty() && fit.cost >= least) continue;
+        least = fit.cost;
+        best = trial;
+        best.factors = std::move(fit.parameters);
     }
-    if (model.features == nullptr) return best;
-    std::vector<ResidualSample> ratios;
-    for (const ClassRow& row : rows) {
-        ratios.push_back({std::log(row.seconds / model.seconds(best.values, best.choice, row)), {row.shape}});
-    }
-    best.residuals = fit_residuals(ratios, model.features, cores, class_points, rng);
     return best;
 }
 
-double predicted_by(const ClassModel& model, const ClassFit& fit, const ClassRow& row, double cores, bool with_residuals) {
-    double seconds = model.seconds(fit.values, fit.choice, row);
-    if (with_residuals && model.features != nullptr) seconds *= std::exp(residual_at(fit.residuals, model.features(row.shape, cores)));
+ProcessorCost fit_class(ProcessorKind kind, const std::vector<ClassRow>& rows, double cores, Rng rng) {
+    ProcessorCost cost = fit_factors(rows, rng);
+    const ProcessorFeatures features = processor_features(kind);
+    if (features == nullptr) return cost;
+    std::vector<ResidualSample> ratios;
+    for (const ClassRow& row : rows) ratios.push_back({std::log(row.seconds / processor_seconds(row.terms, cost)), {row.shape}});
+    cost.residuals = fit_residuals(ratios, features, cores, class_points, rng);
+    return cost;
+}
+
+double predicted_by(ProcessorKind kind, const ProcessorCost& cost, const ClassRow& row, double cores, bool with_residuals) {
+    double seconds = processor_seconds(row.terms, cost);
+    const ProcessorFeatures features = processor_features(kind);
+    if (with_residuals && features != nullptr) seconds *= std::exp(residual_at(cost.residuals, features(row.shape, cores)));
     return std::max(seconds, row.floor);
 }
 
+double mean_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 struct JudgedClass {
-    ClassFit fit;              // to all rows
-    FitQuality quality;        // by folds
+    ProcessorCost cost;              // to all rows, quality by folds
     std::vector<double> predicted;   // of each row, by the fit that did not see it
 };
 
-JudgedClass judge_class(const ClassModel& model, const std::vector<ClassRow>& rows, double cores, const std::string& name,
-                        std::uint64_t seed) {
-    JudgedClass judged;
-    judged.predicted.resize(rows.size());
-    std::vector<double> physics;
-    std::vector<double> both;
+/// Layer B stays only where it makes rows better that it has not seen.
+JudgedClass judge_class(const ClassKey& key, const std::vector<ClassRow>& rows, double cores, const std::string& name, std::uint64_t seed) {
+    std::array<std::vector<double>, 2> predicted{std::vector<double>(rows.size()), std::vector<double>(rows.size())};   // without and with layer B
     for (std::size_t fold = 0; fold < folds; ++fold) {
         std::vector<ClassRow> seen;
         for (std::size_t i = 0; i < rows.size(); ++i) {
             if (i % folds != fold) seen.push_back(rows[i]);
         }
-        const ClassFit fit = fit_class(model, seen, cores, Rng::stream(seed, name, fold + 1));
+        const ProcessorCost cost = fit_class(key.first, seen, cores, Rng::stream(seed, name, fold + 1));
         for (std::size_t i = fold; i < rows.size(); i += folds) {
-            judged.predicted[i] = predicted_by(model, fit, rows[i], cores, true);
-            physics.push_back(std::abs(predicted_by(model, fit, rows[i], cores, false) / rows[i].seconds - 1.0));
-            both.push_back(std::abs(judged.predicted[i] / rows[i].seconds - 1.0));
+            for (std::size_t b = 0; b < 2; ++b) predicted[b][i] = predicted_by(key.first, cost, rows[i], cores, b == 1);
         }
     }
-    judged.fit = fit_class(model, rows, cores, Rng::stream(seed, name, 0));
-    std::sort(both.begin(), both.end());
-    const auto mean = [](const std::vector<double>& values) {
-        return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-    };
-    judged.quality.table = "this machine: " + name;
-    judged.quality.note = "errors by five folds; the parameters are fitted to all rows";
-    judged.quality.rows = judged.quality.rows_fitted = static_cast<std::int64_t>(rows.size());
-    judged.quality.mean_error = mean(physics);
-    judged.quality.mean_error_with_residuals = mean(both);
-    judged.quality.median_error = both[both.size() / 2];
-    judged.quality.p90_error = both[both.size() * 9 / 10];
+    std::array<std::vector<double>, 2> errors;
+    for (std::size_t b = 0; b < 2; ++b) {
+        for (std::size_t i = 0; i < rows.size(); ++i) errors[b].push_back(std::abs(predicted[b][i] / rows[i].seconds - 1.0));
+        std::sort(errors[b].begin(), errors[b].end());
+    }
+    const std::size_t used = mean_of(errors[1]) < mean_of(errors[0]) ? 1 : 0;
+    JudgedClass judged;
+    judged.cost = fit_class(key.first, rows, cores, Rng::stream(seed, name, 0));
+    if (used == 0) judged.cost.residuals = {};
+    judged.cost.kind = key.first;
+    judged.cost.type = key.second;
+    judged.predicted = std::move(predicted[used]);
+    FitQuality& quality = judged.cost.quality;
+    quality.table = "this machine: " + name;
+    quality.note = "errors by five folds; the factors are fitted to all rows";
+    quality.rows = quality.rows_fitted = static_cast<std::int64_t>(rows.size());
+    quality.mean_error = mean_of(errors[0]);
+    quality.mean_error_with_residuals = mean_of(errors[used]);
+    quality.median_error = errors[used][rows.size() / 2];
+    quality.p90_error = errors[used][rows.size() * 9 / 10];
     return judged;
 }
-
-// Forward and backward attention are one class.
-std::string fitted_class(const std::string& kind) { return kind == "attention backward" ? "prefill" : kind; }
 
 // Kernels of a step find in the caches little of what they stream: rows of warm caches are told, not fitted.
 bool counts(const MeasuredCase& row) { return row.work && row.refused.empty() && class_of(row) != "streaming warm"; }
 
-Shape shape_in_class(const Work& work) {
-    if (const auto* product = std::get_if<MatrixMultiply>(&work)) return shape_of(*product);
-    if (const auto* grouped = std::get_if<GroupedMatrixMultiply>(&work)) return shape_of(*grouped);
-    if (const auto* attention = std::get_if<Attention>(&work)) return shape_of(*attention);
-    const auto* streaming = std::get_if<Streaming>(&work);
-    return streaming != nullptr ? shape_of(*streaming) : Shape{};
-}
-
-DataType type_of_product(const Work& work) {
-    if (const auto* product = std::get_if<MatrixMultiply>(&work)) return product->type;
-    if (const auto* grouped = std::get_if<GroupedMatrixMultiply>(&work)) return grouped->type;
-    const auto* convolution = std::get_if<Convolution>(&work);
-    return convolution != nullptr ? convolution->type : DataType::fp32;
-}
-
-// Puts the fit of one class where the device's prices look for it.
-void keep(const std::string& name, const std::string& library, DataType type, JudgedClass judged, Calibration& calibration) {
-    ClassFit& fit = judged.fit;
-    if (name.rfind("product", 0) == 0) {
-        calibration.gemm.push_back({type, library, gemm_of(fit.values), {}, std::move(fit.residuals), judged.quality});
-    } else if (name == "convolution") {
-        calibration.convolution.push_back({type, library, gemm_of(fit.values), {}, {}, judged.quality});
-    } else if (name == "grouped product") {
-        GroupedCalibration grouped;
-        grouped.type = type;
-        grouped.library = library;
-        grouped.parameters = gemm_of(fit.values);
-        grouped.residuals = std::move(fit.residuals);
-        grouped.quality = judged.quality;
-        calibration.grouped.push_back(std::move(grouped));
-    } else if (name == "prefill") {
-        calibration.prefill.push_back({DataType::fp32, library, prefill_of(fit.values, fit.choice), std::move(fit.residuals), judged.quality});
-    } else if (name == "decode") {
-        calibration.decode.push_back({library, decode_of(fit.values, fit.choice), std::move(fit.residuals), judged.quality});
-    } else if (name == "gather") {
-        calibration.gather = streaming_of_values(fit.values);
-    } else {
-        calibration.streaming = streaming_of_values(fit.values);
-        calibration.streaming_residuals = std::move(fit.residuals);
-    }
-}
-
-ClassModel model_of(const std::string& name, const Device& device, DataType type) {
-    if (name.rfind("product", 0) == 0) return product_model(device, type);
-    if (name == "convolution") return convolution_model(device, type);
-    if (name == "grouped product") return grouped_model(device, type);
-    if (name == "prefill") return prefill_model(device);
-    if (name == "decode") return decode_model(device);
-    return name == "gather" ? gather_model(device) : streaming_model(device);
-}
-
 }  // namespace
 
-std::vector<CaseError> predict_cases(const Device& device, const std::vector<MeasuredCase>& rows) {
+std::vector<CaseError> predict_cases(const MachineFigures& machine, const Device& device, const std::vector<MeasuredCase>& rows) {
     std::vector<CaseError> errors;
     for (const MeasuredCase& row : rows) {
         if (!counts(row)) continue;
-        errors.push_back({words_of(row.kernel_case), class_of(row), row.time.seconds(), execution_time(device, *row.work)});
+        const Device now = with_figures(device, at_clock(machine, row.clock));
+        errors.push_back({words_of(row.kernel_case), class_of(row), row.time.seconds(), execution_time(now, *row.work)});
     }
     return errors;
 }
@@ -162,28 +144,31 @@ MachineCalibration fit_machine(const MachineFigures& machine, const std::vector<
     MachineCalibration result;
     Device device = with_figures(Device{}, machine);
     device.name = machine.processor;
-    std::map<std::string, std::vector<ClassRow>> classes;
+    std::map<ClassKey, std::vector<ClassRow>> classes;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const MeasuredCase& row = rows[i];
-        if (!counts(row)) continue;
-        const Work& work = *row.work;
-        classes[fitted_class(class_of(row))].push_back({i, work, row.time.seconds().si(), physical_floor(device, work).si(), shape_in_class(work)});
+        if (!counts(rows[i])) continue;
+        const Work& work = *rows[i].work;
+        const DataType type = arithmetic_of(work);
+        const Device now = with_figures(device, at_clock(machine, rows[i].clock));
+        const ProcessorTerms terms = processor_terms(machine_of(now, type), machine_of(now, DataType::fp32), work);
+        classes[{processor_kind(work), type}].push_back({i, rows[i].time.seconds().si(), physical_floor(now, work).si(), processor_shape(work), terms});
     }
     result.calibration.device = machine.processor;
-    for (const auto& [name, members] : classes) {
+    for (auto& [key, members] : classes) {
+        // By time, so that each fold has short and long ones.
+        std::stable_sort(members.begin(), members.end(), [](const ClassRow& a, const ClassRow& b) { return a.seconds < b.seconds; });
+        const std::string name = std::string(name_of(key.first)) + " " + std::string(name_of(key.second));
         if (members.size() < class_rows_least) {
             result.refused.push_back({name, "has " + std::to_string(members.size()) + " rows that count", "measure more of them: --suite full"});
             continue;
         }
-        const DataType type = type_of_product(members.front().work);
-        const ClassModel model = model_of(name, device, type);
-        const double cores = machine_of(device, type).cores;
-        JudgedClass judged = judge_class(model, members, cores, name, seed);
+        JudgedClass judged = judge_class(key, members, machine_of(device, key.second).cores, name, seed);
         for (std::size_t i = 0; i < members.size(); ++i) {
             const MeasuredCase& row = rows[members[i].row];
             result.held_out.push_back({words_of(row.kernel_case), class_of(row), row.time.seconds(), Seconds::from_si(judged.predicted[i])});
         }
-        keep(name, machine.libraries, type, std::move(judged), result.calibration);
+        judged.cost.library = machine.libraries;
+        result.calibration.processor.push_back(std::move(judged.cost));
     }
     return result;
 }

@@ -27,8 +27,8 @@ struct MachineCalibration {
 /// Layers A and B of every class with at least ten rows that count; the calibration holds the fit to all rows.
 MachineCalibration fit_machine(const MachineFigures& machine, const std::vector<MeasuredCase>& rows, std::uint64_t seed);
 
-/// Predictions of rows that have Work and count, for a device that carries a calibration. Streaming rows of warm caches
-/// are left out: predictions are for steps, whose kernels find little of what they stream in the caches.
-std::vector<CaseError> predict_cases(const Device& device, const std::vector<MeasuredCase>& rows);
+/// Predictions of rows that have Work and count, for a device that carries a calibration, at the clock that the machine had
+/// then. Streaming rows of warm caches are left out: predictions are for steps, whose kernels find little of what they stream in the caches.
+std::vector<CaseError> predict_cases(const MachineFigures& machine, const Device& device, const std::vector<MeasuredCase>& rows);
 
 }  // namespace orrery

@@ -23,7 +23,7 @@ struct MachineFigures {
     BytesPerSecond triad_bandwidth;    // STREAM triad past the caches, stores that go around them
     Seconds memory_latency;            // of a dependent read past the caches
     Seconds launch;                    // starting and ending work on all cores
-    Bytes cache;                       // last level
+    Bytes cache;                       // last level, as far as this machine feels it
     Bytes memory_capacity;
     bool operator==(const MachineFigures&) const = default;
     static constexpr auto fields() {
@@ -41,7 +41,7 @@ struct MachineFigures {
             field("triad_bandwidth", &M::triad_bandwidth, non_negative, "STREAM triad past the caches."),
             field("memory_latency", &M::memory_latency, non_negative, "Of a dependent read past the caches."),
             field("launch", &M::launch, non_negative, "Starting and ending work on all cores."),
-            field("cache", &M::cache, positive, "Last level of cache."),
+            field("cache", &M::cache, positive, "Last level of cache, as far as this machine feels it."),
             field("memory_capacity", &M::memory_capacity, positive, "Memory of the machine."),
         };
     }

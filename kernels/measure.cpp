@@ -73,7 +73,7 @@ void sample(const PreparedKernel& kernel, const MeasureOptions& options, Samples
         const double seconds = seconds_since(begin);
         const bool slept = !options.waits && thread_seconds() - worked < worked_least * seconds;
         const bool disturbed = slept || involuntary_switches() != switches;
-        (disturbed ? samples.disturbed : samples.calm).push_back(seconds / (together * kernel.works));
+        (disturbed ? samples.disturbed : samples.calm).push_back(seconds / together);
         ++repeats;
         if (seconds_since(start) > 4.0 * options.budget.si()) break;   // a kernel of seconds: what there is must do
         if (repeats % options.repeats_least != 0 || repeats < 3 * options.repeats_least) continue;

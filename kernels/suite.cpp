@@ -1,6 +1,8 @@
 // Measures the shapes of a suite round after round, within its time.
 #include "kernels/suite.hpp"
 
+#include "kernels/reference/peaks.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,10 +11,11 @@ namespace orrery {
 namespace {
 
 constexpr double memory_share = 0.4;             // of what is free, for one kernel's data
+constexpr double clock_least = 0.25;             // of the calibration: a range that turbo and thermal limits stay in
+constexpr double clock_most = 1.5;
 constexpr int copies_most = 512;
-constexpr double past_cache = 0.75;              // of the last level, for all copies together: guests have a share of it
+constexpr double past_cache = 4.0;               // times the last level, for all copies together
 constexpr double prepared_most = 2e9;            // bytes for all copies: more would take longer to fill than to measure
-constexpr double rotated_bytes = 48e6;           // past the second level of a few cores
 constexpr double touched_share = 0.6;            // of the bytes moved: arrays read and written count twice
 constexpr double faster_than_possible_here = 1.02;   // clocks of a guest differ by this between two windows
 constexpr double faster_than_memory = 1.5;       // reads alone are that much faster than a triad
@@ -33,24 +36,16 @@ KernelCase shrunk_to(const KernelCase& wanted, double room) {
     return shape;
 }
 
-int cold_copies(const KernelCase& shape, const PreparedKernel& kernel, const MachineFigures& machine, double room) {
-    const bool picks = kernel.work && std::holds_alternative<Gather>(*kernel.work);   // out of a table much larger than the rows
-    const double touched = picks ? footprint_of(shape).si() : touched_share * kernel.bytes.si();
+int cold_copies(const PreparedKernel& kernel, const MachineFigures& machine, double room) {
+    const double touched = touched_share * kernel.bytes.si();
     if (touched <= 0.0) return 1;
-    const double most = std::min(room, prepared_most) / std::max(footprint_of(shape).si(), 1.0);
+    const double most = std::min(room, prepared_most) / std::max(kernel.bytes.si(), 1.0);
     return static_cast<int>(std::clamp(std::ceil(past_cache * machine.cache.si() / touched), 1.0,
                                        std::clamp(most, 1.0, static_cast<double>(copies_most))));
 }
 
-// Operands of products and attention come from the last level, but not from the cores' own caches.
-int rotated_copies(const MeasuredCase& measured, const PreparedKernel& kernel) {
-    if (!kernel.work || std::holds_alternative<Streaming>(*kernel.work) || std::holds_alternative<Convolution>(*kernel.work)) return 1;
-    const double most = memory_share * available_memory().si() / std::max(footprint_of(measured.kernel_case).si(), 1.0);
-    return static_cast<int>(std::clamp(rotated_bytes / std::max(kernel.bytes.si(), 1.0), 1.0, std::clamp(most, 1.0, 16.0)));
-}
-
 std::string impossible_rate(const MeasuredCase& measured, const MachineFigures& machine) {
-    const double rate = measured.flop / measured.time.seconds() / peak_of(machine, measured.kernel_case.type);
+    const double rate = measured.flop / measured.time.seconds() / peak_of(at_clock(machine, std::max(measured.clock, 1.0)), measured.kernel_case.type);
     if (rate > faster_than_possible_here) return "does " + std::to_string(rate) + " times the peak of the registers";
     const double moved = measured.bytes / measured.time.seconds() / machine.memory_bandwidth;
     if (measured.cold && moved > faster_than_memory) return "moves " + std::to_string(moved) + " times what memory can";
@@ -61,6 +56,15 @@ double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_
 
 }  // namespace
 
+MachineFigures at_clock(MachineFigures machine, double clock) {
+    for (FlopPerSecond* peak : {&machine.fp32_peak, &machine.bf16_peak, &machine.int8_peak}) *peak = *peak * clock;
+    return machine;
+}
+
+double clock_now(const MachineFigures& machine) {
+    return machine.fp32_peak.si() > 0.0 ? std::clamp(register_rate_now() / machine.fp32_peak, clock_least, clock_most) : 1.0;
+}
+
 void measure_case(const SuiteCase& wanted, const MachineFigures& machine, std::uint64_t seed, const MeasureOptions& options,
                   MeasuredCase& measured) {
     const double room = memory_share * available_memory().si();
@@ -70,14 +74,18 @@ void measure_case(const SuiteCase& wanted, const MachineFigures& machine, std::u
     const KernelEntry* entry = find_kernel(measured.kernel_case.kernel);
     Rng rng = Rng::stream(seed, words_of(measured.kernel_case), 0);
     PreparedKernel kernel = entry->prepare(measured.kernel_case, 1, rng);
-    const int copies = wanted.cold ? cold_copies(measured.kernel_case, kernel, machine, room) : rotated_copies(measured, kernel);
+    const int copies = wanted.cold ? cold_copies(kernel, machine, room) : 1;
     if (copies > 1) kernel = entry->prepare(measured.kernel_case, copies, rng);
     measured.work = kernel.work;
     measured.flop = kernel.flop;
     measured.bytes = kernel.bytes;
     MeasureOptions own = options;
     own.waits = !kernel.work;
+    const double before = clock_now(machine);
     sample(kernel, own, measured.samples);
+    const double clock = 0.5 * (before + clock_now(machine));
+    // Of several spells the fastest count most: their clock is the highest.
+    measured.clock = measured.time.repeats > 0 ? std::max(measured.clock, clock) : clock;
     measured.time = measurement_of(measured.samples, options);
     if (kernel.accuracy_loss && measured.accuracy_loss < 0.0) measured.accuracy_loss = kernel.accuracy_loss();
     measured.refused = impossible_rate(measured, machine);
@@ -136,9 +144,10 @@ std::string class_of(const MeasuredCase& measured) {
     if (std::holds_alternative<MatrixMultiply>(*work)) return "product " + std::string(name_of(measured.kernel_case.type));
     if (std::holds_alternative<GroupedMatrixMultiply>(*work)) return "grouped product";
     if (const auto* attention = std::get_if<Attention>(&*work)) {
-        return attention->backward ? "attention backward" : measured.kernel_case.kernel == "attention-decode" ? "decode" : "prefill";
+        if (attention->backward) return "attention backward";
+        return measured.kernel_case.kernel == "attention-decode" ? "decode " + std::string(name_of(measured.kernel_case.type)) : "prefill";
     }
-    if (std::holds_alternative<Gather>(*work)) return "gather";
+    if (const auto* gather = std::get_if<Gather>(&*work)) return gather->scatter_add ? "scatter" : "gather";
     if (std::holds_alternative<Convolution>(*work)) return "convolution";
     return measured.cold ? "streaming cold" : "streaming warm";
 }

@@ -14,11 +14,11 @@ namespace orrery {
 
 struct SuiteCase {
     KernelCase kernel_case;
-    bool cold = false;               // buffers rotated past the last level of cache
+    bool cold = false;               // copies of the data taken in turn, together past the last level of cache
     bool operator==(const SuiteCase&) const = default;
 };
 
-/// Shapes of a suite, by seed, in an order that mixes all classes: 40 products in fp32, others in bf16 and int8 where
+/// Shapes of a suite, by seed, in an order that mixes all classes: 56 products in fp32, others in bf16 and int8 where
 /// there are instructions, and sweeps over each other class, streaming ones in cold and warm caches. `full` has four
 /// times as many.
 std::vector<SuiteCase> suite_cases(bool full, std::uint64_t seed, const MachineFigures& machine);
@@ -31,10 +31,16 @@ struct MeasuredCase {
     Bytes bytes;
     Samples samples;
     Measurement time;
+    double clock = 1.0;              // of the cores while it ran, over that of the machine's figures
     double accuracy_loss = -1.0;     // below zero: does not apply
     std::string shrunk_from;         // the shape that memory was too small for; empty: none
     std::string refused;             // why the figure counts for nothing; empty: it counts
 };
+
+/// The clock of the moment over that at which the machine's figures were measured: hosts change it as they like.
+double clock_now(const MachineFigures& machine);
+/// The machine at another clock: its peaks follow, its memory does not.
+MachineFigures at_clock(MachineFigures machine, double clock);
 
 /// Prepares and takes one spell of samples; adds them to those that `measured` has.
 void measure_case(const SuiteCase& wanted, const MachineFigures& machine, std::uint64_t seed, const MeasureOptions& options,

@@ -8,6 +8,7 @@ namespace orrery {
 namespace {
 
 constexpr double suite_flop_max = 6e9;       // of one shape: below 0.1 s on a slow core
+constexpr std::int64_t tokens_least = 64;    // rows of a training's micro-batch; fewer are a decode's, which has no gradients
 constexpr double suite_cache_max = 256e6;    // bytes of keys and values
 
 std::int64_t log_uniform(Rng& rng, double low, double high, std::int64_t grain) {
@@ -28,7 +29,9 @@ void add_products(std::vector<SuiteCase>& cases, int number, DataType type, Rng&
         const std::int64_t k = log_uniform(rng, 128, 4096, 16);
         if (2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) > suite_flop_max) continue;
         const bool blas = type == DataType::fp32;
-        cases.push_back({{blas ? "training-multiply" : "packed-matrix-multiply", {1, m, n, k}, type}, false});
+        std::vector<std::int64_t> sizes{1, m, n, k};
+        if (blas) sizes.push_back(m < tokens_least ? 0 : i % 3);   // forward and both gradients in turn
+        cases.push_back({{blas ? "training-multiply" : "packed-matrix-multiply", sizes, type}, true});
         ++i;
     }
 }
@@ -44,7 +47,7 @@ void add_prefill(std::vector<SuiteCase>& cases, const char* kernel, int number, 
         const std::int64_t window = i % 4 == 3 ? std::max<std::int64_t>(length / 4, 16) : 0;
         const double pairs = static_cast<double>(length) * static_cast<double>(length);
         if (4.0 * static_cast<double>(batch * heads * head) * pairs > suite_flop_max) continue;
-        cases.push_back({{kernel, {batch, heads, kv, head, length, length, window, i % 6 == 5 ? 0 : 1}, DataType::fp32}, false});
+        cases.push_back({{kernel, {batch, heads, kv, head, length, length, window, i % 6 == 5 ? 0 : 1}, DataType::fp32}, true});
         ++i;
     }
 }
@@ -58,7 +61,7 @@ void add_decode(std::vector<SuiteCase>& cases, int number, Rng& rng) {
         const std::int64_t head = heads_of[rng.below(2)];
         const std::int64_t keys = log_uniform(rng, 64, 8192, 1);
         if (8.0 * static_cast<double>(batch * kv * head * keys) > suite_cache_max) continue;
-        cases.push_back({{"attention-decode", {batch, heads, kv, head, keys, 0}, i % 2 == 0 ? DataType::fp32 : DataType::bf16}, false});
+        cases.push_back({{"attention-decode", {batch, heads, kv, head, keys, 0}, i % 2 == 0 ? DataType::fp32 : DataType::bf16}, true});
         ++i;
     }
 }
@@ -89,13 +92,13 @@ void add_others(std::vector<SuiteCase>& cases, int number, Rng& rng) {
     };
     constexpr std::array<std::int64_t, 4> channels_of{32, 64, 128, 256};
     for (int i = 0; i < number; ++i) {
-        const std::int64_t width = log_uniform(rng, 128, 2048, 64);
-        add("gather", {log_slice(rng, 256, 32768, 1, i, number), width, 20000}, true);
-        add("scatter-add", {log_slice(rng, 256, 32768, 1, i, number), width, 20000}, true);
+        const std::int64_t width = log_uniform(rng, 256, 2048, 64);
+        add("gather", {log_slice(rng, 256, 32768, 1, i, number), width, 65536}, true);
+        add("scatter-add", {log_slice(rng, 256, 32768, 1, i, number), width, 65536}, true);
         add("grouped-multiply", {log_uniform(rng, 4, 16, 1), log_slice(rng, 64, 2048, 1, i, number), log_uniform(rng, 128, 1024, 16),
-                                 log_uniform(rng, 128, 1024, 16)});
+                                 log_uniform(rng, 128, 1024, 16)}, true);
         const std::int64_t side = log_uniform(rng, 7, 56, 1);
-        add("convolution", {log_uniform(rng, 1, 9, 1), channels_of[rng.below(4)], side, side, channels_of[rng.below(4)], i % 3 == 2 ? 1 : 3, i % 4 == 3 ? 2 : 1});
+        add("convolution", {log_uniform(rng, 1, 9, 1), channels_of[rng.below(4)], side, side, channels_of[rng.below(4)], i % 3 == 2 ? 1 : 3, i % 4 == 3 ? 2 : 1}, true);
     }
     for (int i = 0; i < number / 3; ++i) {
         add("top-k", {log_uniform(rng, 512, 8192, 1), 64, 4});
@@ -115,14 +118,14 @@ std::vector<SuiteCase> suite_cases(bool full, std::uint64_t seed, const MachineF
     Rng rng = Rng::stream(seed, "suite", full ? 1 : 0);
     const int times = full ? 4 : 1;
     std::vector<SuiteCase> cases;
-    add_products(cases, 40 * times, DataType::fp32, rng);
-    if (machine.bf16_peak.si() > 0.0) add_products(cases, 16 * times, DataType::bf16, rng);
-    if (machine.int8_peak.si() > 0.0) add_products(cases, 16 * times, DataType::int8, rng);
+    add_products(cases, 56 * times, DataType::fp32, rng);
+    if (machine.bf16_peak.si() > 0.0) add_products(cases, 32 * times, DataType::bf16, rng);
+    if (machine.int8_peak.si() > 0.0) add_products(cases, 32 * times, DataType::int8, rng);
     add_prefill(cases, "attention-prefill", 24 * times, rng);
-    add_prefill(cases, "attention-backward", 10 * times, rng);
-    add_decode(cases, 28 * times, rng);
+    add_prefill(cases, "attention-backward", 16 * times, rng);
+    add_decode(cases, 36 * times, rng);
     add_streaming(cases, full ? 12 : 5, rng);
-    add_others(cases, 12 * times, rng);
+    add_others(cases, 15 * times, rng);
     for (std::size_t i = cases.size(); i > 1; --i) std::swap(cases[i - 1], cases[rng.below(i)]);  // Fisher-Yates
     return cases;
 }

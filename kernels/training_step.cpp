@@ -1,8 +1,10 @@
 // The training step: a list of operators on bare arrays, each timed by itself.
 #include "kernels/training_step.hpp"
 
+#include "kernels/measure.hpp"
 #include "kernels/reference/buffer.hpp"
 #include "kernels/reference/operators.hpp"
+#include "kernels/reference/peaks.hpp"
 #include "kernels/reference/pinned_team.hpp"
 #include "kernels/reference/stores.hpp"
 #include "kernels/reference/team.hpp"
@@ -30,6 +32,17 @@ struct LayerMemory {
     Shared<float> input, normal, q, k, v, attended, sums, middle, normal_mlp, gate, up, active;
 };
 
+std::string words_of_step(const Work& work) {
+    if (const auto* product = std::get_if<MatrixMultiply>(&work)) {
+        return "product " + std::to_string(product->m) + " x " + std::to_string(product->n) + " x " + std::to_string(product->k);
+    }
+    if (const auto* attention = std::get_if<Attention>(&work)) return attention->backward ? "attention, backward" : "attention, forward";
+    if (const auto* gather = std::get_if<Gather>(&work)) return gather->scatter_add ? "scatter into the embedding" : "gather of the embedding";
+    const auto& streaming = std::get<Streaming>(work);
+    return "streaming of " + std::to_string(static_cast<std::int64_t>(streaming.bytes.si() / 1e3)) + " kB, " +
+           std::to_string(static_cast<std::int64_t>(streaming.flop.si() / 1e3)) + " kflop";
+}
+
 // Runs operators in order and keeps their times, step after step.
 class StepRecorder {
   public:
@@ -44,23 +57,21 @@ class StepRecorder {
         run();
         const double seconds = since(begin);
         if (next_ == operators_.size()) {
-            operators_.push_back({kind, work, {}});
+            operators_.push_back({kind, words_of_step(work), work, {}});
             times_.emplace_back();
         }
         times_[next_++].push_back(seconds);
     }
-    /// Medians over all steps but the first.
+    /// Of all steps but the first, as the suite takes its times: the median, or the fastest eighth of what is not steady.
     [[nodiscard]] MeasuredStep result() {
-        for (std::size_t i = 0; i < operators_.size(); ++i) operators_[i].measured = Seconds::from_si(median(times_[i]));
-        return {operators_, Seconds::from_si(median(totals_)), {}};
+        for (std::size_t i = 0; i < operators_.size(); ++i) operators_[i].measured = taken(times_[i]);
+        return {operators_, taken(totals_), {}, {}};
     }
 
   private:
     static double since(StepClock::time_point begin) { return std::chrono::duration<double>(StepClock::now() - begin).count(); }
-    static double median(std::vector<double> values) {
-        values.erase(values.begin());
-        std::sort(values.begin(), values.end());
-        return values[values.size() / 2];
+    static Seconds taken(const std::vector<double>& values) {
+        return measurement_of({{values.begin() + 1, values.end()}, {}}).seconds();
     }
     std::vector<StepOperator> operators_;
     std::vector<std::vector<double>> times_;
@@ -69,7 +80,10 @@ class StepRecorder {
     std::size_t next_ = 0;
 };
 
-Work streaming_of(double bytes, double flop) { return Streaming{Bytes::from_si(bytes), 1, Flop::from_si(flop)}; }
+// `fresh` bytes are written where none were read.
+Work streaming_of(double bytes, double flop, double fresh) {
+    return Streaming{Bytes::from_si(bytes), 1, Flop::from_si(flop), bytes > 0.0 ? fresh / bytes : 0.0};
+}
 
 // The model's state and its step.
 class SmallDecoder {
@@ -172,25 +186,25 @@ void SmallDecoder::linear_backward(const Shared<float>& x, const Parameter& w, c
 
 void SmallDecoder::norm(const Shared<float>& x, const Parameter& gain, const Shared<float>& y) {
     const auto elements = static_cast<double>(tokens_ * s_.hidden);
-    (*record_)("streaming", streaming_of(8.0 * elements, 5.0 * elements),
+    (*record_)("streaming", streaming_of(8.0 * elements, 5.0 * elements, 4.0 * elements),
                [&] { rms_norm((*x)[0], (*gain.value)[0], (*y)[0], tokens_, s_.hidden); });
 }
 
 void SmallDecoder::norm_gradient(const Shared<float>& x, const Parameter& gain, const Shared<float>& dy, const Shared<float>& dx) {
     const auto elements = static_cast<double>(tokens_ * s_.hidden);
-    (*record_)("streaming", streaming_of(12.0 * elements, 16.0 * elements), [&] {
+    (*record_)("streaming", streaming_of(12.0 * elements, 16.0 * elements, 4.0 * elements), [&] {
         rms_norm_backward((*x)[0], (*gain.value)[0], (*dy)[0], (*dx)[0], (*gain.gradient)[0], tokens_, s_.hidden);
     });
 }
 
 void SmallDecoder::turn(const Shared<float>& x, Index heads, const RotaryTable& table) {
     const auto elements = static_cast<double>(tokens_ * heads * head_);
-    (*record_)("streaming", streaming_of(8.0 * elements, 3.0 * elements), [&] { rotary((*x)[0], tokens_, heads, table); });
+    (*record_)("streaming", streaming_of(8.0 * elements, 3.0 * elements, 0.0), [&] { rotary((*x)[0], tokens_, heads, table); });
 }
 
 void SmallDecoder::add(const Shared<float>& y, const Shared<float>& x) {
     const auto elements = static_cast<double>(tokens_ * s_.hidden);
-    (*record_)("streaming", streaming_of(12.0 * elements, elements), [&] { add_into((*y)[0], (*x)[0], tokens_ * s_.hidden); });
+    (*record_)("streaming", streaming_of(12.0 * elements, elements, 0.0), [&] { add_into((*y)[0], (*x)[0], tokens_ * s_.hidden); });
 }
 
 void SmallDecoder::forward(const LayerParameters& p, LayerMemory& m, const Shared<float>& output) {
@@ -209,7 +223,7 @@ void SmallDecoder::forward(const LayerParameters& p, LayerMemory& m, const Share
     linear(m.normal_mlp, p.gate, m.gate, s_.hidden, s_.inner);
     linear(m.normal_mlp, p.up, m.up, s_.hidden, s_.inner);
     const auto elements = static_cast<double>(tokens_ * s_.inner);
-    (*record_)("streaming", streaming_of(12.0 * elements, (4.0 + exp_flop) * elements),
+    (*record_)("streaming", streaming_of(12.0 * elements, (4.0 + exp_flop) * elements, 4.0 * elements),
                [&] { swiglu((*m.gate)[0], (*m.up)[0], (*m.active)[0], tokens_ * s_.inner); });
     linear(m.active, p.down, output, s_.inner, s_.hidden);
     add(output, m.middle);
@@ -219,7 +233,7 @@ void SmallDecoder::forward(const LayerParameters& p, LayerMemory& m, const Share
 void SmallDecoder::backward(const LayerParameters& p, LayerMemory& m) {
     linear_backward(m.active, p.down, stream_gradient_, inner_a_, 0.0F, s_.inner, s_.hidden);
     const auto elements = static_cast<double>(tokens_ * s_.inner);
-    (*record_)("streaming", streaming_of(20.0 * elements, (9.0 + exp_flop) * elements), [&] {
+    (*record_)("streaming", streaming_of(20.0 * elements, (9.0 + exp_flop) * elements, 8.0 * elements), [&] {
         swiglu_backward((*m.gate)[0], (*m.up)[0], (*inner_a_)[0], (*inner_b_)[0], (*inner_c_)[0], tokens_ * s_.inner);
     });
     linear_backward(m.normal_mlp, p.gate, inner_b_, hidden_a_, 0.0F, s_.hidden, s_.inner);
@@ -252,7 +266,7 @@ void SmallDecoder::update(int number) {
     }
     double elements = 0.0;
     for (const Parameter* one : all) elements += static_cast<double>(one->value->extent());
-    (*record_)("optimizer", streaming_of(28.0 * elements, 12.0 * elements), [&] {
+    (*record_)("optimizer", streaming_of(28.0 * elements, 12.0 * elements, 0.0), [&] {
         for (const Parameter* p : all) {
             adam((*p->value)[0], (*p->gradient)[0], (*p->mean)[0], (*p->square)[0], p->value->extent(), number, {});
         }
@@ -273,12 +287,12 @@ double SmallDecoder::step(StepRecorder& record, int number) {
     linear(projected_, unembedding_, logits_, s_.hidden, s_.vocabulary);
     double loss = 0.0;
     const auto logit_count = static_cast<double>(tokens_ * s_.vocabulary);
-    record("streaming", streaming_of(8.0 * logit_count, (5.0 + exp_flop) * logit_count),
+    record("streaming", streaming_of(8.0 * logit_count, (5.0 + exp_flop) * logit_count, 0.0),
            [&] { loss = cross_entropy((*logits_)[0], (*targets_)[0], tokens_, s_.vocabulary); });
     linear_backward(projected_, unembedding_, logits_, hidden_a_, 0.0F, s_.hidden, s_.vocabulary);
     norm_gradient(final_, norm_final_, hidden_a_, stream_gradient_);
     for (std::size_t i = layers_.size(); i > 0; --i) backward(layers_[i - 1], memories_[i - 1]);
-    record("streaming", streaming_of(table.si(), 0.0), [&] {
+    record("streaming", streaming_of(table.si(), 0.0, table.si()), [&] {
         deal_out(embedding_.gradient->extent(), 16384, [&](Index begin, Index end) { std::fill_n((*embedding_.gradient)[0] + begin, end - begin, 0.0F); });
     });
     record("gather", Gather{tokens_, row, table, true}, [&] {
@@ -295,11 +309,15 @@ MeasuredStep run_training_step(const StepShape& shape, int steps, std::uint64_t 
     SmallDecoder decoder(shape, seed);
     StepRecorder record;
     std::vector<double> losses;
+    std::vector<FlopPerSecond> rates;
     for (int i = 1; i <= std::max(steps, 2); ++i) {
         const UrgentSpell urgent;   // of one step, well below a second
+        rates.push_back(register_rate_now());
         losses.push_back(decoder.step(record, i));
     }
     MeasuredStep result = record.result();
+    std::sort(rates.begin(), rates.end());
+    result.register_rate = rates[rates.size() / 2];
     result.losses = std::move(losses);
     return result;
 }

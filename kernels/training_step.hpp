@@ -22,16 +22,18 @@ struct StepShape {
     std::int64_t batch = 4;
 };
 
-/// One operator of the step: what Orrery would be asked for, and the median of its measured times.
+/// One operator of the step: what Orrery would be asked for, and its measured time.
 struct StepOperator {
     std::string kind;      // product, attention, streaming, gather, optimizer
+    std::string words;     // the work, for a reader
     Work work;
     Seconds measured;
 };
 
 struct MeasuredStep {
     std::vector<StepOperator> operators;   // in the order of the step
-    Seconds total;                         // median of whole steps, gaps between operators included
+    Seconds total;                         // of whole steps, gaps between operators included
+    FlopPerSecond register_rate;           // median of what registers did in fp32 just before each step: the clock
     std::vector<double> losses;            // of the steps on one batch of tokens, by cross entropy
 };
 

@@ -2,6 +2,7 @@
 #include "scenarios/calibration_file.hpp"
 
 #include "hardware/residuals.hpp"
+#include "hardware/work_kinds/processor_model.hpp"
 #include "scenarios/bind.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/json.hpp"
@@ -182,6 +183,42 @@ void read_tables(const Json& json, std::string_view key, const std::string& poin
     }
 }
 
+void read_processor(const Json& json, const std::string& pointer, std::vector<ProcessorCost>& costs, Problems& problems) {
+    const auto found = json.find("processor");
+    const std::string place = pointer_to(pointer, "processor");
+    if (found == json.end() || !expect_array(*found, place, problems)) return;
+    for (std::size_t i = 0; i < found->size() && problems.size() < problems_max; ++i) {
+        const Json& entry = (*found)[i];
+        ProcessorCost cost;
+        const std::string at = pointer_to(place, i);
+        read_fields(entry, at, cost, problems, {"residuals", "factors"});
+        if (!entry.is_object()) continue;
+        const auto factors = entry.find("factors");
+        if (factors == entry.end() || !factors->is_array() || factors->empty() || factors->size() > processor_factors) {
+            problems.push_back({pointer_to(at, "factors"), "is no list of 1 to " + std::to_string(processor_factors) + " numbers", "write the factors as `orrery calibrate --suite` does"});
+            continue;
+        }
+        for (std::size_t j = 0; j < factors->size(); ++j) {
+            cost.factors.emplace_back();
+            read_value((*factors)[j], {"factors", non_negative, pointer_to(pointer_to(at, "factors"), j), {}}, cost.factors.back(), problems);
+        }
+        if (const ProcessorFeatures features = processor_features(cost.kind)) read_field(entry, "residuals", at, features, cost.residuals, problems);
+        costs.push_back(std::move(cost));
+    }
+}
+
+Json processor_json(const std::vector<ProcessorCost>& costs) {
+    Json list = Json::array();
+    for (const ProcessorCost& cost : costs) {
+        Json entry = write_fields(cost);
+        entry["factors"] = cost.factors;
+        round_numbers(entry);
+        if (!cost.residuals.points.empty()) entry["residuals"] = field_json(cost.residuals);
+        list.push_back(std::move(entry));
+    }
+    return list;
+}
+
 constexpr Range slowdown_range{0.1, 10.0, false};
 
 /// One factor per number format under `key`.
@@ -240,7 +277,7 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
     const std::string pointer = file + ":";
     Problems problems;
     if (!expect_object(*json, pointer, problems)) return problems;
-    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "streaming_residuals", "gather", "convolution", "training", "machine"}, problems);
+    refuse_unknown_keys(*json, pointer, {"device", "date", "gemm", "grouped", "prefill", "decode", "streaming", "streaming_residuals", "gather", "convolution", "processor", "training", "machine"}, problems);
     Calibration calibration;
     for (const auto& [key, member] : {std::pair{"device", &Calibration::device}, std::pair{"date", &Calibration::date}}) {
         const auto found = json->find(key);
@@ -259,6 +296,7 @@ Result<Calibration> bind_calibration(const Result<Json>& json, const std::string
         read_value(*found, {key, any_value, pointer_to(pointer, key), {}}, calibration.*member, problems);
     }
     read_field(*json, "streaming_residuals", pointer, streaming_features, calibration.streaming_residuals, problems);
+    read_processor(*json, pointer, calibration.processor, problems);
     read_training(*json, pointer, calibration, problems);
     if (!problems.empty()) return problems;
     return calibration;
@@ -288,6 +326,7 @@ std::string calibration_json(const Calibration& calibration) {
     if (!calibration.prefill.empty()) json["prefill"] = tables_json(calibration.prefill);
     if (!calibration.decode.empty()) json["decode"] = tables_json(calibration.decode);
     if (!calibration.convolution.empty()) json["convolution"] = tables_json(calibration.convolution);
+    if (!calibration.processor.empty()) json["processor"] = processor_json(calibration.processor);
     return dump(json);
 }
 

@@ -8,6 +8,7 @@
 #include "scenarios/catalog.hpp"
 #include "scenarios/date.hpp"
 #include "scenarios/machine_file.hpp"
+#include "scenarios/machine_rows.hpp"
 #include "scenarios/output_file.hpp"
 
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ namespace {
 constexpr std::size_t checked_shapes = 20;
 constexpr double still_holds = 0.10;      // median error up to which a file still describes the machine
 constexpr std::size_t worst_shown = 10;
-constexpr int step_repeats = 9;
+constexpr int step_repeats = 25;
 constexpr Seconds full_limit = 1800.0_s;
 
 std::vector<MeasuredCase> measure_cases(const std::vector<SuiteCase>& cases, const MachineFigures& machine, const SuiteOptions& options) {
@@ -49,11 +50,13 @@ std::string machine_text(const MachineFigures& m) {
                        m.memory_latency.si() * 1e9, m.launch.si() * 1e6);
 }
 
-std::string rows_text(std::vector<MeasuredCase> rows, const MachineFigures& machine) {
+std::string rows_text(std::vector<MeasuredCase> rows, const MachineFigures& machine, const std::vector<CaseError>& held_out) {
+    std::map<std::string, double> errors;
+    for (const CaseError& e : held_out) errors[e.row + e.kind] = e.error();
     std::stable_sort(rows.begin(), rows.end(), [](const MeasuredCase& a, const MeasuredCase& b) {
         return std::tuple(class_of(a), words_of(a.kernel_case)) < std::tuple(class_of(b), words_of(b.kernel_case));
     });
-    std::string text = fmt::format("{:<62} {:>6} {:>11} {:>7} {:>10} {:>8} {:>7} {:>9}\n", "kernel", "caches", "us", "spread", "GFLOP/s", "GB/s", "% triad", "loss %");
+    std::string text = fmt::format("{:<62} {:>6} {:>11} {:>7} {:>10} {:>8} {:>7} {:>9} {:>10}\n", "kernel", "caches", "us", "spread", "GFLOP/s", "GB/s", "% triad", "loss %", "held out %");
     std::size_t unsteady = 0;
     std::size_t counted = 0;
     for (const MeasuredCase& r : rows) {
@@ -61,9 +64,11 @@ std::string rows_text(std::vector<MeasuredCase> rows, const MachineFigures& mach
         ++counted;
         unsteady += r.time.steady ? 0 : 1;
         const double rate = r.bytes.si() / r.time.seconds().si();
-        text += fmt::format("{:<62} {:>6} {:>11.1f} {:>6.1f}{} {:>10.1f} {:>8.2f} {:>7.0f} {:>9}\n", words_of(r.kernel_case), r.cold ? "cold" : "warm",
+        const auto error = errors.find(words_of(r.kernel_case) + class_of(r));
+        text += fmt::format("{:<62} {:>6} {:>11.1f} {:>6.1f}{} {:>10.1f} {:>8.2f} {:>7.0f} {:>9} {:>10}\n", words_of(r.kernel_case), r.cold ? "cold" : "warm",
                             r.time.seconds().si() * 1e6, 100 * r.time.spread, r.time.steady ? " " : "!", r.flop.si() / r.time.seconds().si() / 1e9,
-                            rate / 1e9, 100 * rate / machine.triad_bandwidth.si(), r.accuracy_loss < 0 ? "" : fmt::format("{:.3f}", 100 * r.accuracy_loss));
+                            rate / 1e9, 100 * rate / machine.triad_bandwidth.si(), r.accuracy_loss < 0 ? "" : fmt::format("{:.3f}", 100 * r.accuracy_loss),
+                            error == errors.end() ? "" : fmt::format("{:+.1f}", 100 * error->second));
     }
     return text + fmt::format("\n! {} of {} kept a spread above 8 %: their time is the fastest eighth of the repeats, not the median\n\n", unsteady, counted);
 }
@@ -113,22 +118,34 @@ ExitStatus calibrate_machine(const MachineOptions& options) {
         return print_problems({{"--device " + options.device, "is no device of this machine that the suite can run on",
                                 "leave it out or write cpu; fit other devices to measured tables with --from"}});
     }
-    const PinnedTeam team(options.threads);
-    print_note("measuring the machine's limits");
-    const MachineFigures machine = measure_machine(team.threads(), options.seed);
-    const bool full = options.suite == "full";
-    SuiteOptions suite;
-    suite.seed = options.seed;
-    if (full) suite.limit = full_limit;
-    const std::vector<MeasuredCase> rows = measure_cases(suite_cases(full, options.seed, machine), machine, suite);
+    MachineRows measured;
+    if (options.suite.empty()) {
+        Result<MachineRows> read = read_machine_rows(options.rows);
+        if (!read) return print_problems(read.problems());
+        measured = *std::move(read);
+    } else {
+        if (const Problems problems = options.rows.empty() ? Problems{} : output_problems(options.rows); !problems.empty()) return print_problems(problems);
+        const PinnedTeam team(options.threads);
+        print_note("measuring the machine's limits");
+        measured.machine = measure_machine(team.threads(), options.seed);
+        const bool full = options.suite == "full";
+        SuiteOptions suite;
+        suite.seed = options.seed;
+        if (full) suite.limit = full_limit;
+        measured.rows = measure_cases(suite_cases(full, options.seed, measured.machine), measured.machine, suite);
+        if (!options.rows.empty()) {
+            const Result<std::size_t> written = write_machine_rows(measured, options.rows);
+            if (!written) return print_problems(written.problems());
+        }
+    }
     print_note("fitting");
-    MachineCalibration fit = fit_machine(machine, rows, options.seed);
+    MachineCalibration fit = fit_machine(measured.machine, measured.rows, static_cast<std::uint64_t>(measured.machine.seed));
     for (const Problem& refused : fit.refused) print_note(refused.place + ": " + refused.problem + "; " + refused.remedy);
     fit.calibration.date = today();
-    const Result<std::size_t> written = write_machine_calibration(machine, fit.calibration, options.out);
+    const Result<std::size_t> written = write_machine_calibration(measured.machine, fit.calibration, options.out);
     if (!written) return print_problems(written.problems());
     print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
-    return print_answer(machine_text(machine) + rows_text(rows, machine) + errors_text(fit.held_out, "errors in %, on rows held out (five folds)"));
+    return print_answer(machine_text(measured.machine) + rows_text(measured.rows, measured.machine, fit.held_out) + errors_text(fit.held_out, "errors in %, on rows held out (five folds)"));
 }
 
 ExitStatus check_machine(const MachineOptions& options) {
@@ -142,7 +159,7 @@ ExitStatus check_machine(const MachineOptions& options) {
     cases.resize(std::min(cases.size(), checked_shapes));
     SuiteOptions suite;
     suite.seed = seed;
-    const std::vector<CaseError> errors = predict_cases(*device, measure_cases(cases, figures, suite));
+    const std::vector<CaseError> errors = predict_cases(figures, *device, measure_cases(cases, figures, suite));
     std::vector<double> sizes;
     for (const CaseError& e : errors) sizes.push_back(std::abs(e.error()));
     std::sort(sizes.begin(), sizes.end());
@@ -158,16 +175,19 @@ ExitStatus measure_step(const MachineOptions& options) {
     if (!device) return print_problems(device.problems());
     const PinnedTeam team(static_cast<int>(figures.cores));
     const MeasuredStep step = run_training_step({}, step_repeats, options.seed);
+    const double clock = step.register_rate / figures.fp32_peak;
+    const Device now = with_figures(*device, at_clock(figures, clock));
     struct Sums {
         std::size_t operators = 0;
         double measured = 0.0;
         double predicted = 0.0;
     };
     std::map<std::string, Sums> kinds;
+    std::map<std::string, Sums> alike;   // operators of the same work
     Sums total;
     for (const StepOperator& one : step.operators) {
-        const double predicted = execution_time(*device, one.work).si();
-        for (Sums* sums : {&kinds[one.kind], &total}) {
+        const double predicted = execution_time(now, one.work).si();
+        for (Sums* sums : {&kinds[one.kind], &alike[one.words], &total}) {
             ++sums->operators;
             sums->measured += one.measured.si();
             sums->predicted += predicted;
@@ -180,7 +200,15 @@ ExitStatus measure_step(const MachineOptions& options) {
         text += fmt::format("{:<12} {:>9} {:>12.2f} {:>13.2f} {:>+8.1f}\n", kind, sums.operators, 1e3 * sums.measured, 1e3 * sums.predicted,
                             100 * (sums.predicted / sums.measured - 1.0));
     }
-    return print_answer(text + fmt::format("\nloss {:.4f} at first, {:.4f} at last\n", step.losses.front(), step.losses.back()));
+    std::vector<std::pair<std::string, Sums>> longest(alike.begin(), alike.end());
+    std::stable_sort(longest.begin(), longest.end(), [](const auto& a, const auto& b) { return a.second.measured > b.second.measured; });
+    text += fmt::format("\n{:<44} {:>6} {:>13} {:>13} {:>8}\n", "alike operators, longest first", "number", "measured us", "predicted us", "error %");
+    for (const auto& [words, sums] : longest) {
+        const auto number = static_cast<double>(sums.operators);
+        text += fmt::format("{:<44} {:>6} {:>13.1f} {:>13.1f} {:>+8.1f}\n", words, sums.operators, 1e6 * sums.measured / number, 1e6 * sums.predicted / number,
+                            100 * (sums.predicted / sums.measured - 1.0));
+    }
+    return print_answer(text + fmt::format("\ncores ran at {:.0f} % of the clock of the calibration; loss {:.4f} at first, {:.4f} at last\n", 100 * clock, step.losses.front(), step.losses.back()));
 }
 
 }  // namespace orrery

@@ -11,6 +11,7 @@ namespace orrery {
 struct MachineOptions {
     std::string suite;          // "quick" or "full"
     std::string device;         // empty or "cpu"
+    std::string rows;           // measurements: written beside a suite, read without one
     std::string out;            // calibration file to write
     std::string check;          // calibration file to hold against 20 shapes measured anew
     std::string step;           // calibration file to hold against a training step
@@ -18,7 +19,7 @@ struct MachineOptions {
     int threads = 0;            // 0: all processors
 };
 
-/// Measures, fits, writes. Exit status: done, or wrong_input.
+/// Measures or reads measurements, fits, writes. Exit status: done, or wrong_input.
 ExitStatus calibrate_machine(const MachineOptions& options);
 
 /// no: the file does not describe this machine any more.

@@ -163,6 +163,9 @@ Action declare_calibrate(CLI::App& app) {
         ->check(CLI::IsMember({"quick", "full"}))
         ->excludes(from)
         ->type_name("NAME");
+    app.add_option("--rows", machine->rows, "With --suite: also write what was measured (CSV); alone: fit to what such a file holds")
+        ->excludes(from)
+        ->type_name("FILE");
     app.add_option("--check", machine->check, "Measure 20 shapes anew and say whether this calibration still holds")->type_name("FILE");
     app.add_option("--step", machine->step, "Run a small training step beside its prediction by this calibration")->type_name("FILE");
     app.add_option("--seed", machine->seed, "Of shapes and data")->type_name("N");
@@ -173,7 +176,7 @@ Action declare_calibrate(CLI::App& app) {
         if (!machine->check.empty()) return check_machine(*machine);
         if (!machine->step.empty()) return measure_step(*machine);
         if (options->out.empty()) return print_problems({{"--out", "is missing", "say where to write the calibration"}});
-        if (!machine->suite.empty()) {
+        if (!machine->suite.empty() || !machine->rows.empty()) {
             machine->out = options->out;
             machine->device = options->device;
             return calibrate_machine(*machine);
@@ -183,7 +186,7 @@ Action declare_calibrate(CLI::App& app) {
             return static_cast<ExitStatus>(run_fit_trainings(*trainings));
         }
         if (options->from.empty()) {
-            return print_problems({{"orrery calibrate", "has nothing to fit to", "give --suite, --from and --device, or --trainings"}});
+            return print_problems({{"orrery calibrate", "has nothing to fit to", "give --suite, --rows, --from and --device, or --trainings"}});
         }
         return static_cast<ExitStatus>(run_calibrate(*options));
     };

@@ -12,6 +12,9 @@ struct Streaming {
     Bytes bytes;
     std::int64_t kernels = 1;
     Flop flop{};
+    /// Of the bytes, those of results that lie where nothing was read: caches of processors fetch such lines before they
+    /// are written. A third where nobody says: two arrays in, one out.
+    double fresh_share = 1.0 / 3.0;
     bool operator==(const Streaming&) const = default;
 };
 

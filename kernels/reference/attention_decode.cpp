@@ -2,6 +2,7 @@
 #include "kernels/reference/attention_oracle.hpp"
 #include "kernels/reference/buffer.hpp"
 #include "kernels/reference/entries.hpp"
+#include "kernels/reference/stores.hpp"
 #include "kernels/reference/team.hpp"
 
 #include <numeric>
@@ -59,6 +60,12 @@ void walk_keys(const AttentionShape& s, const PagedCache<T>& cache, Index batch,
         const Index from = t % page_tokens;
         const Index to = std::min(page_tokens, from + end - t);
         const Index at = (page * s.kv_heads + kv) * page_tokens * s.head;
+        if (t + to - from < end) {   // pages lie anywhere: no processor guesses the next
+            const Index next = cache.pages[batch * cache.pages_per_sequence + t / page_tokens + 1];
+            const Index place = (next * s.kv_heads + kv) * page_tokens * s.head;
+            fetch_now(cache.keys + place, page_tokens * s.head);
+            fetch_now(cache.values + place, page_tokens * s.head);
+        }
         for (Index g = 0; g < group; ++g) {
             float top = tops[g];
             for (Index j = from; j < to; ++j) {

@@ -22,8 +22,11 @@ inline std::uint16_t to_bf16(float value) {
 }
 inline float from_bf16(std::uint16_t value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16); }
 
-/// Asks for large pages, so that page walks do not decide a timing.
-void* aligned_memory(std::size_t bytes);
+/// Memory on large pages, so that page walks do not decide a timing, each array begun on another line of a page, so that
+/// no two of a kernel's arrays lie alike. It comes from one region of the process that is kept, since touching fresh pages
+/// may take longer than a measurement; what was there before is still there.
+void* kernel_memory(std::size_t bytes);
+void release_kernel_memory(void* memory);
 
 /// `copies` arrays of `count` values, each on its own pages.
 template <class T>
@@ -31,7 +34,7 @@ class Copies {
   public:
     Copies(int copies, Index extent) : count_(extent) {
         for (int i = 0; i < copies; ++i) {
-            arrays_.emplace_back(static_cast<T*>(aligned_memory(static_cast<std::size_t>(extent) * sizeof(T))), &std::free);
+            arrays_.emplace_back(static_cast<T*>(kernel_memory(static_cast<std::size_t>(extent) * sizeof(T))), &release_kernel_memory);
             for (Index j = 0; j < extent; ++j) arrays_.back().get()[j] = T{};
         }
     }
@@ -42,7 +45,7 @@ class Copies {
 
   private:
     Index count_;
-    std::vector<std::unique_ptr<T, decltype(&std::free)>> arrays_;
+    std::vector<std::unique_ptr<T, decltype(&release_kernel_memory)>> arrays_;
 };
 
 template <class T>

@@ -11,15 +11,16 @@ namespace {
 struct BoundConvolution {
     OneDnn library;
     dnnl::convolution_forward primitive;
-    dnnl::memory x, w, y, y_plain, scratch;
+    OwnedMemory x, w, y, scratch;
+    dnnl::memory y_plain;
 
     void run() const {
         if (!primitive) return;
-        library.run(primitive, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}, {DNNL_ARG_SCRATCHPAD, scratch}});
+        library.run(primitive, {{DNNL_ARG_SRC, x.memory}, {DNNL_ARG_WEIGHTS, w.memory}, {DNNL_ARG_DST, y.memory}, {DNNL_ARG_SCRATCHPAD, scratch.memory}});
     }
     // The result row by row of pixels, for the judge.
     void read_back() const {
-        if (primitive) library.run(dnnl::reorder(y, y_plain), {{DNNL_ARG_FROM, y}, {DNNL_ARG_TO, y_plain}});
+        if (primitive) library.run(dnnl::reorder(y.memory, y_plain), {{DNNL_ARG_FROM, y.memory}, {DNNL_ARG_TO, y_plain}});
     }
 };
 
@@ -27,9 +28,9 @@ using ConvTag = dnnl::memory::format_tag;
 using ConvForm = dnnl::memory::data_type;
 
 // Values in the library's own form and layout.
-dnnl::memory moved(const OneDnn& library, const dnnl::memory& plain, const dnnl::memory::desc& wanted) {
-    dnnl::memory result(wanted, library.engine);
-    library.run(dnnl::reorder(plain, result), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, result}});
+OwnedMemory moved(const OneDnn& library, const dnnl::memory& plain, const dnnl::memory::desc& wanted) {
+    const OwnedMemory result = library.own(wanted);
+    library.run(dnnl::reorder(plain, result.memory), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, result.memory}});
     return result;
 }
 
@@ -56,9 +57,9 @@ BoundConvolution bind_convolution(const Convolution& work, const float* x, const
     bound.primitive = dnnl::convolution_forward(plan);
     bound.x = moved(bound.library, bound.library.over({x_dims, ConvForm::f32, ConvTag::nchw}, x), plan.src_desc());
     bound.w = moved(bound.library, bound.library.over({w_dims, ConvForm::f32, ConvTag::oihw}, w), plan.weights_desc());
-    bound.y = dnnl::memory(plan.dst_desc(), bound.library.engine);
+    bound.y = bound.library.own(plan.dst_desc());
     bound.y_plain = bound.library.over({y_dims, ConvForm::f32, ConvTag::nchw}, y);
-    bound.scratch = dnnl::memory(plan.scratchpad_desc(), bound.library.engine);
+    bound.scratch = bound.library.own(plan.scratchpad_desc());
     return bound;
 }
 

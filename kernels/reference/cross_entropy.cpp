@@ -67,7 +67,7 @@ PreparedKernel prepare_cross_entropy(const KernelCase& c, int copies, Rng& rng) 
     const auto x = zeros<float>(copies, extent);
     for (int i = 0; i < copies; ++i) std::copy_n((*before)[0], extent, (*x)[i]);
     PreparedKernel kernel;
-    kernel.work = Streaming{Bytes::from_si(8.0 * static_cast<double>(extent)), 1, Flop::from_si((5.0 + exp_flop) * static_cast<double>(extent))};
+    kernel.work = Streaming{Bytes::from_si(8.0 * static_cast<double>(extent)), 1, Flop::from_si((5.0 + exp_flop) * static_cast<double>(extent)), 0.0};
     kernel.flop = flop_of(*kernel.work);
     kernel.bytes = bytes_of(*kernel.work);
     kernel.copies = copies;

@@ -14,7 +14,7 @@ const std::vector<KernelEntry>& reference_kernels() {
     static const std::vector<KernelEntry> entries{
         {"matrix-multiply", "batch m n k", "Product as a framework calls it: both operands row by row.", {fp32, bf16, int8},
          prepare_matrix_multiply},
-        {"training-multiply", "batch m n k", "The three products of a layer's step: plain, left or right side transposed.",
+        {"training-multiply", "batch m n k form", "A product of a layer's step: forward (0), gradient of its input (1) or weights (2).",
          {fp32}, prepare_training_multiply},
         {"packed-matrix-multiply", "batch m n k", "Product whose right side is stored in the library's own blocks.",
          {fp32, bf16, int8}, prepare_matrix_multiply},

@@ -32,7 +32,6 @@ struct PreparedKernel {
     std::optional<Work> work;              // what `models` would ask for; none for latencies and files
     Flop flop;                             // of the work
     Bytes bytes;                           // that the work must read and write at least
-    int works = 1;                         // times that one run does the work
     int copies = 1;                        // of the data, to be taken in turn where caches must be cold
     double error_max = 1e-5;               // relative Frobenius error that the number format allows
     std::function<void(int copy)> run;

@@ -29,10 +29,11 @@ struct ProductShape {
 struct BoundProduct {
     OneDnn library;
     dnnl::matmul primitive;
-    dnnl::memory a, b, c, scratch;
+    dnnl::memory a, b, c;
+    OwnedMemory packed, scratch;
     void run() const {
         if (!primitive) return;
-        library.run(primitive, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch}});
+        library.run(primitive, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch.memory}});
     }
 };
 
@@ -59,9 +60,10 @@ BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, con
     bound.primitive = dnnl::matmul(plan);
     bound.a = bound.library.over(plan.src_desc(), a);
     bound.c = bound.library.over(plan.dst_desc(), c);
-    bound.scratch = dnnl::memory(plan.scratchpad_desc(), bound.library.engine);
+    bound.scratch = bound.library.own(plan.scratchpad_desc());
     if (flat && packed) {
-        bound.b = dnnl::memory(plan.weights_desc(), bound.library.engine);
+        bound.packed = bound.library.own(plan.weights_desc());
+        bound.b = bound.packed.memory;
         const dnnl::memory plain = bound.library.over(b_flat, b);
         bound.library.run(dnnl::reorder(plain, bound.b), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, bound.b}});
     } else {

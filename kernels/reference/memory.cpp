@@ -47,7 +47,7 @@ PreparedKernel prepare_copy(const KernelCase& c, int copies, Rng& rng) {
     const Index extent = c.sizes[0];
     const auto x = random_floats(copies, extent, rng);
     const auto y = zeros<float>(copies, extent);
-    return streaming_kernel(
+    return without_fetches(streaming_kernel(
         copies, 8.0 * static_cast<double>(extent), 0.0, y,
         [=](int i) {
             deal_out(extent, memory_grain,
@@ -56,7 +56,7 @@ PreparedKernel prepare_copy(const KernelCase& c, int copies, Rng& rng) {
                          finish_stores();
                      });
         },
-        [=] { return std::vector<double>(x->values().begin(), x->values().end()); });
+        [=] { return std::vector<double>(x->values().begin(), x->values().end()); }));
 }
 
 PreparedKernel prepare_triad(const KernelCase& c, int copies, Rng& rng) {
@@ -64,7 +64,7 @@ PreparedKernel prepare_triad(const KernelCase& c, int copies, Rng& rng) {
     const auto x = random_floats(copies, extent, rng);
     const auto y = random_floats(copies, extent, rng);
     const auto z = zeros<float>(copies, extent);
-    return streaming_kernel(
+    return without_fetches(streaming_kernel(
         copies, 12.0 * static_cast<double>(extent), 2.0 * static_cast<double>(extent), z,
         [=](int i) {
             deal_out(extent, memory_grain, [&](Index begin, Index end) {
@@ -77,16 +77,16 @@ PreparedKernel prepare_triad(const KernelCase& c, int copies, Rng& rng) {
                 want.push_back(static_cast<double>((*x)[0][i]) + static_cast<double>(triad_scale) * static_cast<double>((*y)[0][i]));
             }
             return want;
-        });
+        }));
 }
 
 PreparedKernel prepare_add(const KernelCase& c, int copies, Rng& rng) {
     const Index extent = c.sizes[0];
     const auto x = random_floats(copies, extent, rng, 1e-3F);
     const auto y = random_floats(copies, extent, rng);
-    PreparedKernel kernel = streaming_kernel(
+    PreparedKernel kernel = without_fetches(streaming_kernel(
         copies, 12.0 * static_cast<double>(extent), static_cast<double>(extent), y,
-        [=](int i) { add_into((*y)[i], (*x)[i], extent); }, [] { return std::vector<double>{}; });
+        [=](int i) { add_into((*y)[i], (*x)[i], extent); }, [] { return std::vector<double>{}; }));
     kernel.check = [=, run = kernel.run] {
         std::vector<double> want;
         for (Index i = 0; i < extent; ++i) want.push_back(static_cast<double>((*y)[0][i]) + static_cast<double>((*x)[0][i]));

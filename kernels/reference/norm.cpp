@@ -40,6 +40,7 @@ ORRERY_CLONES void layer_norm_rows(const float* __restrict x, const float* __res
             const float* from = x + row * columns;
             float* const to = y + row * columns + first;
             float* const out = around ? results : to;
+            if (!around) fetch(to, last - first);
             const float mean = sums[row_slot(row)] * inverse;
             const float scale = 1.0F / std::sqrt(squares[row_slot(row)] * inverse + norm_epsilon);
             for (Index i = first; i < last; ++i) out[i - first] = (from[i] - mean) * scale * gain[i] + shift[i];
@@ -66,6 +67,7 @@ ORRERY_CLONES void rms_norm_rows(const float* __restrict x, const float* __restr
             const float* from = x + row * columns;
             float* const to = y + row * columns + first;
             float* const out = around ? results : to;
+            if (!around) fetch(to, last - first);
             const float scale = 1.0F / std::sqrt(squares[row_slot(row)] * inverse + norm_epsilon);
             for (Index i = first; i < last; ++i) out[i - first] = from[i] * scale * gain[i];
             if (around) store_strip(results, 1.0F, to, last - first);
@@ -128,6 +130,7 @@ ORRERY_CLONES void norm_backward_rows(const float* __restrict x, const float* __
             const RowSums& sums = rows[row_slot(row)];
             float* const to = dx + row * columns + first;
             float* const out = around ? results : to;
+            if (!around) fetch(to, last - first);
             const float mean = centred * sums.values * inverse;
             const float scale = 1.0F / std::sqrt(sums.squares * inverse + norm_epsilon);
             const float shift_all = centred * sums.gradients * inverse;

@@ -169,7 +169,7 @@ PreparedKernel optimizer_kernel(int copies, Index extent, double bytes_each, dou
     const auto states = zeros<float>(copies, state);
     PreparedKernel kernel;
     kernel.work = Streaming{Bytes::from_si(bytes_each * static_cast<double>(extent)), 1,
-                            Flop::from_si(flop_each * static_cast<double>(extent))};
+                            Flop::from_si(flop_each * static_cast<double>(extent)), 0.0};
     kernel.flop = flop_of(*kernel.work);
     kernel.bytes = bytes_of(*kernel.work);
     kernel.copies = copies;

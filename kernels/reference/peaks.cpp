@@ -21,6 +21,7 @@ namespace {
 
 constexpr Index peak_rounds = 4000;    // of one window: some tens of microseconds
 constexpr int peak_windows = 1500;     // enough that some are free of neighbours
+constexpr int clock_windows = 25;      // enough for the clock of the moment
 
 struct RegisterLoop {
     void (*run)(Index rounds) = nullptr;
@@ -176,14 +177,16 @@ RegisterLoop register_loop(DataType type) { return type == DataType::fp32 ? Regi
 
 }  // namespace
 
-FlopPerSecond register_peak(DataType type) {
+namespace {
+
+FlopPerSecond best_rate(DataType type, int windows) {
     const RegisterLoop loop = register_loop(type);
     if (loop.run == nullptr) return {};
     double total = 0.0;
 #pragma omp parallel reduction(+ : total)
     {
         double least = 1e300;
-        for (int window = 0; window < peak_windows; ++window) {
+        for (int window = 0; window < windows; ++window) {
             const auto start = std::chrono::steady_clock::now();
             loop.run(peak_rounds);
             least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -192,6 +195,11 @@ FlopPerSecond register_peak(DataType type) {
     }
     return FlopPerSecond::from_si(total);
 }
+
+}  // namespace
+
+FlopPerSecond register_peak(DataType type) { return best_rate(type, peak_windows); }
+FlopPerSecond register_rate_now() { return best_rate(DataType::fp32, clock_windows); }
 
 std::string reference_libraries() {
     const dnnl_version_t* version = dnnl_version();

@@ -12,6 +12,9 @@ namespace orrery {
 /// processor has no instruction for the type (bf16, int8).
 FlopPerSecond register_peak(DataType type);
 
+/// The fp32 rate of the best of a few windows, about a millisecond: over register_peak it tells the clock of the moment.
+FlopPerSecond register_rate_now();
+
 /// "oneDNN 2.6.3, g++ 12.2.0".
 std::string reference_libraries();
 

@@ -1,14 +1,10 @@
-// Pins the OpenMP threads and gives them memory on large pages.
+// Pins the OpenMP threads and lets them hurry.
 #include "kernels/reference/pinned_team.hpp"
-
-#include "kernels/reference/buffer.hpp"
 
 #include <omp.h>
 
 #include <algorithm>
 #include <vector>
-
-#include <sys/mman.h>
 
 namespace orrery {
 
@@ -52,15 +48,5 @@ void set_urgent(bool urgent) {
 
 UrgentSpell::UrgentSpell() { set_urgent(true); }
 UrgentSpell::~UrgentSpell() { set_urgent(false); }
-
-void* aligned_memory(std::size_t bytes) {
-    constexpr std::size_t large_page = std::size_t{2} << 20;
-    const std::size_t alignment = bytes >= large_page ? large_page : 64;
-    const std::size_t size = std::max<std::size_t>((bytes + alignment - 1) / alignment, 1) * alignment;
-    void* memory = std::aligned_alloc(alignment, size);
-    if (memory == nullptr) throw std::bad_alloc();
-    if (alignment == large_page) madvise(memory, size, MADV_HUGEPAGE);
-    return memory;
-}
 
 }  // namespace orrery

@@ -167,8 +167,9 @@ PreparedKernel quantise_kernel(const KernelCase& c, int copies, Rng& rng, bool n
     for (int i = 0; i < copies; ++i) quantise_copy(d, i);
     const auto extent = static_cast<double>(d.rows * d.columns);
     PreparedKernel kernel;
-    kernel.work = Streaming{Bytes::from_si(extent * (nibbles ? 4.5 : 5.0) + 4.0 * static_cast<double>(d.rows)), 1,
-                            Flop::from_si((back ? 1.0 : 3.0) * extent)};
+    const double each = nibbles ? 4.5 : 5.0;   // bytes of a value, both forms together
+    kernel.work = Streaming{Bytes::from_si(extent * each + 4.0 * static_cast<double>(d.rows)), 1,
+                            Flop::from_si((back ? 1.0 : 3.0) * extent), back ? 4.0 / each : (each - 4.0) / each};
     kernel.flop = flop_of(*kernel.work);
     kernel.bytes = bytes_of(*kernel.work);
     kernel.copies = copies;

@@ -64,9 +64,9 @@ PreparedKernel prepare_rotary(const KernelCase& c, int copies, Rng& rng) {
     const auto x = zeros<float>(copies, extent);
     for (int i = 0; i < copies; ++i) std::copy_n((*before)[0], extent, (*x)[i]);
     const RotaryTable table = make_rotary(head, std::max<Index>(tokens, 1), 1.0F);
-    PreparedKernel kernel = streaming_kernel(
+    PreparedKernel kernel = without_fetches(streaming_kernel(
         copies, 8.0 * static_cast<double>(extent), 3.0 * static_cast<double>(extent), x,
-        [=](int i) { rotary((*x)[i], tokens, heads, table); }, [] { return std::vector<double>{}; });
+        [=](int i) { rotary((*x)[i], tokens, heads, table); }, [] { return std::vector<double>{}; }));
     kernel.check = [=, run = kernel.run] {
         std::copy_n((*before)[0], extent, (*x)[0]);
         run(0);

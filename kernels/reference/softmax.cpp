@@ -51,6 +51,7 @@ ORRERY_CLONES void softmax_rows(const float* __restrict x, float* __restrict y, 
             if (around) {
                 store_strip(from + first, scale, to, last - first);
             } else {
+                fetch(to, last - first);
                 for (Index i = first; i < last; ++i) to[i - first] = from[i] * scale;
             }
         });
@@ -75,6 +76,7 @@ ORRERY_CLONES void softmax_backward_rows(const float* __restrict y, const float*
             const Index at = row * columns + first;
             const float dot = dots[row_slot(row)];
             float* const out = around ? results : dx + at;
+            if (!around) fetch(dx + at, last - first);
             for (Index i = 0; i < last - first; ++i) out[i] = y[at + i] * (dy[at + i] - dot);
             if (around) store_strip(results, 1.0F, dx + at, last - first);
         });

@@ -62,6 +62,15 @@ ORRERY_INLINE void fetch(const T* from, Index extent) {
 #endif
 }
 
+/// Fetches what is needed soon into the second level.
+template <class T>
+ORRERY_INLINE void fetch_now(const T* from, Index extent) {
+#if defined(__x86_64__)
+    constexpr auto line = static_cast<Index>(64 / sizeof(T));
+    for (Index i = 0; i < extent; i += line) _mm_prefetch(reinterpret_cast<const char*>(from + i), _MM_HINT_T1);
+#endif
+}
+
 /// Calls body(first, last) for all strips of [0, extent); compilers see that all but the last are of one length.
 template <class Body>
 ORRERY_INLINE void over_strips(Index extent, const Body& body) {
@@ -79,6 +88,7 @@ ORRERY_INLINE void write_strips(const Inputs& inputs, float* y, Index extent, bo
         for (const float* input : inputs) {
             if (input != nullptr) fetch(input + first, last - first);
         }
+        if (!around) fetch(y + first, last - first);
         compute(first, last, around ? results : y + first);
         if (around) store_strip(results, 1.0F, y + first, last - first);
     });

@@ -8,11 +8,12 @@
 
 namespace orrery {
 
-/// `run(copy)` writes all of `y`; `oracle()` gives what the first copy of it must hold.
+/// `run(copy)` writes all of `y`, of whose bytes it reads none but where `work` is told otherwise; `oracle()` gives what the
+/// first copy of it must hold.
 template <class Run, class Oracle>
 PreparedKernel streaming_kernel(int copies, double bytes, double flop, const Shared<float>& y, Run run, Oracle oracle) {
     PreparedKernel kernel;
-    kernel.work = Streaming{Bytes::from_si(bytes), 1, Flop::from_si(flop)};
+    kernel.work = Streaming{Bytes::from_si(bytes), 1, Flop::from_si(flop), bytes > 0.0 ? 4.0 * static_cast<double>(y->extent()) / bytes : 0.0};
     kernel.flop = Flop::from_si(flop);
     kernel.bytes = Bytes::from_si(bytes);
     kernel.copies = copies;
@@ -22,6 +23,12 @@ PreparedKernel streaming_kernel(int copies, double bytes, double flop, const Sha
         run(0);
         return relative_error(y->values(), oracle());
     };
+    return kernel;
+}
+
+/// The same kernel where no result is fetched before it is written: done in place, or always around the caches.
+inline PreparedKernel without_fetches(PreparedKernel kernel) {
+    std::get<Streaming>(*kernel.work).fresh_share = 0.0;
     return kernel;
 }
 

@@ -78,6 +78,7 @@ PreparedKernel prepare_swiglu_backward(const KernelCase& c, int copies, Rng& rng
         copies, 20.0 * static_cast<double>(extent), (9.0 + exp_flop) * static_cast<double>(extent), dgate,
         [=](int i) { swiglu_backward((*gate)[i], (*up)[i], (*dy)[i], (*dgate)[i], (*dup)[i], extent); },
         [] { return std::vector<double>{}; });
+    std::get<Streaming>(*kernel.work).fresh_share = 0.4;   // two of five arrays
     kernel.check = [=, run = kernel.run] {
         poison(dgate->values());
         poison(dup->values());
