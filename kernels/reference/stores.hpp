@@ -1,8 +1,8 @@
 // Outputs too large for the caches, written around them; and an exponential that compilers turn into vectors.
 #pragma once
 
+#include "kernels/reference/leaves.hpp"
 #include "kernels/reference/operators.hpp"
-#include "kernels/reference/team.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,9 @@
 // Every reference kernel against its oracle in float64: usual, odd, single and empty sizes, on one thread and on all.
+#include "kernels/reference/buffer.hpp"
 #include "kernels/reference/kernel.hpp"
 #include "kernels/reference/operators.hpp"
 #include "kernels/reference/pinned_team.hpp"
+#include "kernels/reference/stores.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -165,5 +167,63 @@ TEST_CASE("the backward pass of flash attention is the gradient of the textbook 
     for (std::size_t at = 5; at < keys; at += keys / 9) {
         CHECK(static_cast<double>(dk[at]) == Approx(difference(1, at)).margin(1e-4));
         CHECK(static_cast<double>(dv[at]) == Approx(difference(2, at)).margin(1e-4));
+    }
+}
+
+TEST_CASE("results too large for the caches are those of small ones", "[kernels][reference]") {
+    // Method: the same rows once in an array that goes around the caches and once one by one, which stays inside; columns
+    // of all alignments, heads and tails of strips included. Sums are taken in the same order; products may round otherwise in the tail of a loop.
+    const PinnedTeam team;
+    Rng rng(11);
+    for (const Index columns : {1024, 1021}) {
+        const Index rows = around_least / columns + 1;
+        const auto x = random_floats(1, rows * columns, rng, 4.0F);
+        const auto up = random_floats(1, rows * columns, rng);
+        const auto gain = random_floats(1, columns, rng);
+        const auto all = zeros<float>(1, rows * columns);
+        const auto other = zeros<float>(1, rows * columns);
+        const auto one = zeros<float>(1, columns);
+        const auto second = zeros<float>(1, columns);
+        const auto differing = [&](const auto& whole, const auto& row_by_row) {
+            poison(all->values());
+            whole();
+            Index wrong = 0;
+            for (Index r = 0; r < rows; r += r < 3 || r + 40 > rows ? 1 : 97) {
+                row_by_row(r);
+                for (Index i = 0; i < columns; ++i) wrong += std::abs((*all)[0][r * columns + i] - (*one)[0][i]) <= 1e-6F * (1.0F + std::abs((*one)[0][i])) ? 0 : 1;
+            }
+            return wrong;
+        };
+        INFO(columns << " columns");
+        CHECK(differing([&] { softmax((*x)[0], (*all)[0], rows, columns); }, [&](Index r) { softmax((*x)[0] + r * columns, (*one)[0], 1, columns); }) == 0);
+        CHECK(differing([&] { rms_norm((*x)[0], (*gain)[0], (*all)[0], rows, columns); },
+                        [&](Index r) { rms_norm((*x)[0] + r * columns, (*gain)[0], (*one)[0], 1, columns); }) == 0);
+        CHECK(differing([&] { swiglu((*x)[0], (*up)[0], (*all)[0], rows * columns); },
+                        [&](Index r) { swiglu((*x)[0] + r * columns, (*up)[0] + r * columns, (*one)[0], columns); }) == 0);
+        CHECK(differing([&] { swiglu_backward((*x)[0], (*up)[0], (*x)[0], (*other)[0], (*all)[0], rows * columns); },
+                        [&](Index r) {
+                            const Index at = r * columns;
+                            swiglu_backward((*x)[0] + at, (*up)[0] + at, (*x)[0] + at, (*second)[0], (*one)[0], columns);
+                        }) == 0);
+        CHECK(differing([&] { softmax_backward((*x)[0], (*up)[0], (*all)[0], rows, columns); },
+                        [&](Index r) { softmax_backward((*x)[0] + r * columns, (*up)[0] + r * columns, (*one)[0], 1, columns); }) == 0);
+    }
+}
+
+TEST_CASE("kernels' memory lies on separate lines of a page and is taken again once all of it is free", "[kernels][reference]") {
+    // Method: arrays of one size are not congruent modulo a page; after their end the first address comes back.
+    const void* before = nullptr;
+    for (int round = 0; round < 2; ++round) {
+        const auto a = zeros<float>(1, 4096);
+        const auto b = zeros<float>(1, 4096);
+        const auto place = [](const float* at) { return reinterpret_cast<std::uintptr_t>(at) % 4096; };
+        CHECK(place((*a)[0]) != place((*b)[0]));
+        CHECK(place((*a)[0]) % 64 == 0);
+        CHECK(std::all_of(a->values().begin(), a->values().end(), [](float value) { return value == 0.0F; }));
+#if !defined(__SANITIZE_ADDRESS__)
+        if (round > 0) CHECK((*a)[0] == before);
+#endif
+        before = (*a)[0];
+        a->values()[0] = 1.0F;
     }
 }

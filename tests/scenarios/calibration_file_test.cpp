@@ -36,6 +36,15 @@ Calibration small_calibration() {
     c.decode = {DecodeCalibration{}};
     c.decode[0].parameters.core_feed = 25.0_GBps;
     c.streaming = StreamingParameters{2.0_us, 0.75};
+    ProcessorCost cost;
+    cost.kind = ProcessorKind::streaming;
+    cost.library = "lib-2";
+    cost.factors = {3.5, 0.625, 1.0};
+    cost.norm = 2.0;
+    cost.residuals.lengths = {1.0F};
+    cost.residuals.points = {{{100, 1, 250, 33}, 0.5F}};
+    prepare_residuals(cost.residuals, streaming_features);
+    c.processor = {cost};
     c.training_slowdown[DataType::bf16] = 1.125;
     c.attention_training_efficiency = 0.5;
     c.training_source = "somewhere";
@@ -59,6 +68,7 @@ TEST_CASE("a calibration comes back from its file as it went", "[scenarios][cali
     CHECK(after->gemm[0].residuals == before.gemm[0].residuals);
     CHECK(after->grouped[0].row_efficiency == before.grouped[0].row_efficiency);
     CHECK(after->gemm[0].parameters.core_feed / before.gemm[0].parameters.core_feed == Approx(1.0));
+    CHECK(after->processor == before.processor);
     CHECK(after->training_slowdown == before.training_slowdown);
     CHECK(after->training_source == before.training_source);
     CHECK(after->streaming->memory_efficiency == before.streaming->memory_efficiency);
@@ -68,6 +78,9 @@ TEST_CASE("a broken calibration file says where and why", "[scenarios][calibrati
     // Method: one mistake per message.
     CHECK(first_problem("[]").substr(0, 8) == "f.json::");
     CHECK(first_problem(R"({"gem": []})").find("gem") != std::string::npos);
+    CHECK(first_problem(R"({"processor": [{"kind": "product", "type": "fp32"}]})") == "f.json:/processor/0/factors: is no list of 1 to 8 numbers");
+    CHECK(first_problem(R"({"processor": [{"kind": "sieve", "type": "fp32", "factors": [1]}]})").find("/processor/0/kind") != std::string::npos);
+    CHECK(first_problem(R"({"processor": [{"kind": "product", "type": "fp32", "factors": [-1]}]})").find("/processor/0/factors/0") != std::string::npos);
     CHECK(first_problem(R"({"gemm": [{"type": "bf16"}]})").find("/gemm/0") != std::string::npos);
     const auto residual_problem = [](const std::string& residuals) {
         return first_problem(R"({"gemm": [{"type": "bf16", "parameters": {}, "residuals": )" + residuals + "}]}");

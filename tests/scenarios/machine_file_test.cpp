@@ -1,7 +1,9 @@
 // Calibrations made on the machine at hand, as files: what is written is read again, and newer forms are refused.
 #include "scenarios/machine_file.hpp"
 
+#include "kernels/calibrate_machine.hpp"
 #include "scenarios/catalog.hpp"
+#include "scenarios/machine_rows.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -62,4 +64,65 @@ TEST_CASE("a calibration from a newer program is refused with what to do", "[sce
     CHECK(read.problems().front().remedy.find("update orrery") == 0);
     const PassingFile plain(R"({"device": "x"})");
     CHECK(read_machine_figures(plain.path).value() == std::nullopt);
+}
+
+TEST_CASE("measurements come back from their file and give the same fit", "[scenarios][calibration]") {
+    // Method: times by a rule of our own, written and read; work, times and reasons are there, and so is the fit's error.
+    const PassingFile file("");
+    MachineRows before;
+    before.machine = figures_of_a_test();
+    for (int i = 1; i <= 20; ++i) {
+        MeasuredCase row;
+        row.kernel_case = {"add", {1000 * i * i}, DataType::fp32};
+        row.cold = true;
+        row.time.median = Seconds::from_si(3e-6 + 1e-9 * 1000 * i * i);
+        row.time.quiet = 0.9 * row.time.median;
+        row.time.steady = true;
+        row.time.repeats = 21;
+        row.clock = 0.975;
+        before.rows.push_back(row);
+    }
+    before.rows[3].refused = "is wrong, quite";
+    REQUIRE(write_machine_rows(before, file.path).ok());
+    const auto after = read_machine_rows(file.path);
+    REQUIRE(after.ok());
+    CHECK(after->machine == before.machine);
+    REQUIRE(after->rows.size() == 20);
+    CHECK(after->rows[3].refused == "is wrong; quite");
+    CHECK(after->rows[7].kernel_case == before.rows[7].kernel_case);
+    CHECK(after->rows[7].clock == Approx(0.975));
+    CHECK(after->rows[7].time.seconds() / before.rows[7].time.seconds() == Approx(1.0).epsilon(1e-3));
+    CHECK(bytes_of(*after->rows[7].work).si() == Approx(12.0 * 64000));
+    const MachineCalibration fit = fit_machine(after->machine, after->rows, 1);
+    REQUIRE(fit.calibration.processor.size() == 1);
+    CHECK(fit.calibration.processor[0].kind == ProcessorKind::streaming);
+    CHECK(fit.held_out.size() == 19);
+}
+
+TEST_CASE("files of measurements that cannot be read say why", "[scenarios][calibration]") {
+    // Method: one mistake per message: no figures, cut in half, an unknown kernel, too few sizes, a word for a number.
+    const PassingFile good("");
+    MachineRows rows;
+    rows.machine = figures_of_a_test();
+    rows.rows.resize(1);
+    rows.rows[0].kernel_case = {"softmax", {8, 16}, DataType::fp32};
+    REQUIRE(write_machine_rows(rows, good.path).ok());
+    std::ifstream in(good.path);
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    const auto problem_of = [&](const std::string& changed) {
+        const PassingFile file(changed);
+        const auto read = read_machine_rows(file.path);
+        REQUIRE(!read.ok());
+        return read.problems().front().problem;
+    };
+    const auto with = [&](const std::string& from, const std::string& to) {
+        std::string changed = text;
+        changed.replace(changed.find(from), from.size(), to);
+        return changed;
+    };
+    CHECK(problem_of("kernel,type\n") == "does not begin with the machine's figures");
+    CHECK(problem_of(text.substr(0, text.size() - 20)).find("cells where the head has") != std::string::npos);
+    CHECK(problem_of(with("softmax,fp32", "softmin,fp32")) == "names no kernel: \"softmin\" in \"fp32\"");
+    CHECK(problem_of(with("8 16", "8")) == "has sizes \"8\" where softmax has rows columns");
+    CHECK(problem_of(with("8 16,warm,0", "8 16,warm,soon")) == "column median_us is \"soon\"");
 }
