@@ -14,7 +14,7 @@ constexpr double memory_share = 0.4;             // of what is free, for one ker
 constexpr double clock_least = 0.25;             // of the calibration: a range that turbo and thermal limits stay in
 constexpr double clock_most = 1.5;
 constexpr int copies_most = 512;
-constexpr double past_cache = 4.0;               // times the last level, for all copies together
+constexpr double past_cache = 2.0;               // times the last level, for all copies together
 constexpr double prepared_most = 2e9;            // bytes for all copies: more would take longer to fill than to measure
 constexpr double touched_share = 0.6;            // of the bytes moved: arrays read and written count twice
 constexpr double faster_than_possible_here = 1.02;   // clocks of a guest differ by this between two windows
@@ -75,7 +75,10 @@ void measure_case(const SuiteCase& wanted, const MachineFigures& machine, std::u
     Rng rng = Rng::stream(seed, words_of(measured.kernel_case), 0);
     PreparedKernel kernel = entry->prepare(measured.kernel_case, 1, rng);
     const int copies = wanted.cold ? cold_copies(kernel, machine, room) : 1;
-    if (copies > 1) kernel = entry->prepare(measured.kernel_case, copies, rng);
+    if (copies > 1) {
+        kernel = {};   // its memory is taken again
+        kernel = entry->prepare(measured.kernel_case, copies, rng);
+    }
     measured.work = kernel.work;
     measured.flop = kernel.flop;
     measured.bytes = kernel.bytes;

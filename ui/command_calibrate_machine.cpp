@@ -132,6 +132,7 @@ ExitStatus calibrate_machine(const MachineOptions& options) {
         SuiteOptions suite;
         suite.seed = options.seed;
         if (full) suite.limit = full_limit;
+        if (options.minutes > 0.0) suite.limit = Seconds::from_si(60.0 * options.minutes);
         measured.rows = measure_cases(suite_cases(full, options.seed, measured.machine), measured.machine, suite);
         if (!options.rows.empty()) {
             const Result<std::size_t> written = write_machine_rows(measured, options.rows);

@@ -28,6 +28,7 @@ struct ProductShape {
 // One product bound to memory that the caller keeps.
 struct BoundProduct {
     OneDnn library;
+    dnnl::matmul::primitive_desc plan;
     dnnl::matmul primitive;
     dnnl::memory a, b, c;
     OwnedMemory packed, scratch;
@@ -37,7 +38,8 @@ struct BoundProduct {
     }
 };
 
-BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, const void* a, const void* b, void* c) {
+// `like`: of the same shape, whose plan is taken over; null: none.
+BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, const void* a, const void* b, void* c, const BoundProduct* like = nullptr) {
     BoundProduct bound;
     if (s.batch * s.m * s.n * s.k == 0) return bound;
     const Form left = type == DataType::bf16 ? Form::bf16 : type == DataType::int8 ? Form::u8 : Form::f32;
@@ -54,10 +56,17 @@ BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, con
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const bool flat = s.batch == 1;
-    const dnnl::matmul::primitive_desc plan(
-        flat ? dnnl::matmul::desc(a_flat, packed ? b_any : b_flat, c_flat) : dnnl::matmul::desc(a_shape, b_shape, c_shape),
-        attributes, bound.library.engine);
-    bound.primitive = dnnl::matmul(plan);
+    if (like != nullptr) {
+        bound.library = like->library;
+        bound.plan = like->plan;
+        bound.primitive = like->primitive;
+    } else {
+        bound.plan = dnnl::matmul::primitive_desc(
+            flat ? dnnl::matmul::desc(a_flat, packed ? b_any : b_flat, c_flat) : dnnl::matmul::desc(a_shape, b_shape, c_shape),
+            attributes, bound.library.engine);
+        bound.primitive = dnnl::matmul(bound.plan);
+    }
+    const dnnl::matmul::primitive_desc& plan = bound.plan;
     bound.a = bound.library.over(plan.src_desc(), a);
     bound.c = bound.library.over(plan.dst_desc(), c);
     bound.scratch = bound.library.own(plan.scratchpad_desc());
@@ -118,8 +127,9 @@ PreparedKernel bound_products(const KernelCase& c, int copies, const ProductData
     const ProductShape s{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3]};
     const bool packed = c.kernel.rfind("packed", 0) == 0;
     auto bound = std::make_shared<std::vector<BoundProduct>>();
+    bound->reserve(static_cast<std::size_t>(std::max(copies, 0)));
     for (int i = 0; i < copies; ++i) {
-        bound->push_back(bind_product(s, c.type, packed, (*data.a)[i], (*data.b)[i], (*data.c)[i]));
+        bound->push_back(bind_product(s, c.type, packed, (*data.a)[i], (*data.b)[i], (*data.c)[i], i > 0 ? &bound->front() : nullptr));
     }
     PreparedKernel kernel;
     kernel.work = MatrixMultiply{s.m, s.n, s.k, s.batch, c.type, 4.0};
