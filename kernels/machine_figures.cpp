@@ -63,11 +63,9 @@ Bytes felt_cache(Bytes told, std::uint64_t seed) {
         sizes.push_back(sets * bytes_a_set);
         rates.push_back((prepared.bytes / measure(prepared, {.budget = 0.1_s, .repeats_least = 2 * sets}).seconds()).si());
     }
-    double cache = sizes.front();
-    for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
-        if (rates[i] > in_cache * rates.back()) cache = std::sqrt(sizes[i] * sizes[i + 1]);
-    }
-    return Bytes::from_si(cache);
+    std::size_t slow = 0;
+    while (slow + 1 < sizes.size() && rates[slow] > in_cache * rates.back()) ++slow;
+    return Bytes::from_si(slow == 0 ? sizes.front() : std::sqrt(sizes[slow - 1] * sizes[slow]));
 }
 
 Seconds seconds_of(const KernelCase& shape, double parts, std::uint64_t seed) {

@@ -8,6 +8,7 @@ namespace orrery {
 namespace {
 
 constexpr double suite_flop_max = 6e9;       // of one shape: below 0.1 s on a slow core
+constexpr double product_flop_max = 1e10;    // of a product, which runs nearer to the peak
 constexpr std::int64_t tokens_least = 64;    // rows of a training's micro-batch; fewer are a decode's, which has no gradients
 constexpr double suite_cache_max = 256e6;    // bytes of keys and values
 
@@ -22,12 +23,19 @@ std::int64_t log_slice(Rng& rng, double low, double high, std::int64_t grain, in
     return std::max<std::int64_t>(static_cast<std::int64_t>(std::llround(value)) / grain * grain, 1);
 }
 
+std::int64_t power_near(std::int64_t size) {
+    return std::int64_t{1} << std::llround(std::log2(static_cast<double>(size)));
+}
+
 void add_products(std::vector<SuiteCase>& cases, int number, DataType type, Rng& rng) {
     for (int i = 0; i < number;) {
-        const std::int64_t m = i % 5 == 0 ? log_uniform(rng, 1, 64, 1) : log_uniform(rng, 64, 4096, 16);
-        const std::int64_t n = log_uniform(rng, 128, 8192, 16);
-        const std::int64_t k = log_uniform(rng, 128, 4096, 16);
-        if (2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) > suite_flop_max) continue;
+        std::int64_t m = i % 5 == 0 ? log_uniform(rng, 1, 64, 1) : log_uniform(rng, 64, 4096, 16);
+        std::int64_t n = log_uniform(rng, 128, 8192, 16);
+        std::int64_t k = log_uniform(rng, 128, 8192, 16);
+        if (i % 2 == 1) {   // as models have them: rows that lie a power of two apart meet in the caches
+            for (std::int64_t* size : {&m, &n, &k}) *size = power_near(*size);
+        }
+        if (2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) > product_flop_max) continue;
         const bool blas = type == DataType::fp32;
         std::vector<std::int64_t> sizes{1, m, n, k};
         if (blas) sizes.push_back(m < tokens_least ? 0 : i % 3);   // forward and both gradients in turn

@@ -75,7 +75,7 @@ std::string basis_of(const std::string& name) {
     if (file.empty()) return "datasheet only";
     const Result<Calibration> calibration = read_calibration(file);
     if (!calibration) return "its calibration cannot be read";
-    return calibration->gemm.empty() ? "fitted to published trainings" : "kernels measured";
+    return calibration->gemm.empty() && calibration->processor.empty() ? "fitted to published trainings" : "kernels measured";
 }
 
 std::string device_line(const std::string& name) {
