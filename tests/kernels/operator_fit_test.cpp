@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include <unistd.h>
+
 using namespace orrery;
 
 namespace {
@@ -48,9 +50,19 @@ MeasuredTable made_products(const Device& device, const std::string& format, Sec
     return table;
 }
 
+/// Of this process alone; gone with it.
+std::filesystem::path tables_folder() {
+    struct Folder {
+        std::filesystem::path path = std::filesystem::temp_directory_path() / ("orrery-measured-tables-" + std::to_string(getpid()));
+        ~Folder() { std::filesystem::remove_all(path); }
+    };
+    static const Folder folder;
+    return folder.path;
+}
+
 /// In a folder of its own, since the name tells what the table holds.
 std::string write_table(const std::string& name, const std::string& text) {
-    const auto folder = std::filesystem::temp_directory_path() / "orrery-measured-tables";
+    const auto folder = tables_folder();
     std::filesystem::create_directories(folder);
     std::ofstream(folder / name) << text;
     return folder / name;
@@ -58,7 +70,7 @@ std::string write_table(const std::string& name, const std::string& text) {
 
 /// The problem of a table without the folder it lies in.
 std::string without_folder(std::string text) {
-    const std::string folder = (std::filesystem::temp_directory_path() / "orrery-measured-tables").string() + "/";
+    const std::string folder = tables_folder().string() + "/";
     if (text.rfind(folder, 0) == 0) text.erase(0, folder.size());
     return text;
 }

@@ -11,17 +11,21 @@
 #include <fstream>
 #include <string>
 
+#include <unistd.h>
+
 using namespace orrery;
 
 namespace {
 
 /// The scenario of a small training whose workload.framework is `framework`, as JSON text.
 Result<Scenario> scenario_with(const std::string& framework, const std::vector<Setting>& settings = {}) {
-    const std::filesystem::path file = std::filesystem::temp_directory_path() / "orrery_framework_scenario.json";
+    const std::filesystem::path file = std::filesystem::temp_directory_path() / ("orrery_framework_scenario_" + std::to_string(getpid()) + ".json");   // tests run side by side
     std::ofstream(file) << R"({ "name": "t", "cluster": { "node": "dgx-h100", "nodes": 1 },
         "workload": { "kind": "training", "model": "llama2-7b", "sequence": 2048, "global_batch": 8, "framework": )"
                         << framework << "} }";
-    return read_scenario(file.string(), settings);
+    auto scenario = read_scenario(file.string(), settings);
+    std::filesystem::remove(file);
+    return scenario;
 }
 
 bool mentions(const Problems& problems, const std::string& place, const std::string& word) {

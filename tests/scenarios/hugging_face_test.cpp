@@ -13,6 +13,8 @@
 #include <functional>
 #include <set>
 
+#include <unistd.h>
+
 using namespace orrery;
 
 namespace {
@@ -28,7 +30,7 @@ Architecture model(const std::string& name) {
 /// Reads `text` as a config.json of its own.
 Result<Architecture> read_text_as_config(const std::string& text) {
     const auto file = std::filesystem::temp_directory_path() /
-                      ("orrery-config-" + std::to_string(std::hash<std::string>{}(text)) + ".json");
+                      ("orrery-config-" + std::to_string(getpid()) + "-" + std::to_string(std::hash<std::string>{}(text)) + ".json");
     std::ofstream(file) << text;
     auto result = read_hugging_face(file.string());
     std::filesystem::remove(file);

@@ -11,13 +11,15 @@
 #include <fstream>
 #include <filesystem>
 
+#include <unistd.h>
+
 using namespace orrery;
 
 namespace {
 
 // A file in the folder for temporary files, gone at the end.
 struct PassingFile {
-    std::string path = (std::filesystem::temp_directory_path() / "orrery-machine-file-test.json").string();
+    std::string path = (std::filesystem::temp_directory_path() / ("orrery-machine-file-test-" + std::to_string(getpid()) + ".json")).string();
     explicit PassingFile(const std::string& text) { std::ofstream(path) << text; }
     ~PassingFile() { std::remove(path.c_str()); }
     PassingFile(const PassingFile&) = delete;
