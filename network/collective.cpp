@@ -136,21 +136,25 @@ double limit_across(const CollectiveCase& c, double inside, double port_load) {
     return c.shape.per_domain > 1 && inside > 0.0 ? inside : c.fabric.node_nic.si() / port_load;
 }
 
+double ports_of_group(const CollectiveCase& c) {
+    const double domain_ports = std::min(c.fabric.domain, c.fabric.devices) * c.port_rate;
+    return std::min(c.ranks_fewest * c.port_rate, domain_ports / std::max(1, c.shape.per_node_peers));
+}
+
 double idle_price(const CollectiveCase& c, const CollectivePrice& price) {
-    if (price.size <= 0.0) return price.latency;
+    return price.size <= 0.0 ? price.latency : price.latency + price.size / idle_rate(c, price);
+}
+
+double idle_rate(const CollectiveCase& c, const CollectivePrice& price) {
     double rate = price.rate_max;
     if (price.scale_up_load > 0.0 && c.shape.per_domain > 1) {
         rate = std::min(rate, c.fabric.scale_up.si() / price.scale_up_load);
     }
-    if (price.port_load > 0.0) {
-        const double domain_ports = std::min(c.fabric.domain, c.fabric.devices) * c.port_rate;
-        const double share = std::min(c.ranks_fewest * c.port_rate, domain_ports / std::max(1, c.shape.per_node_peers));
-        rate = std::min(rate, share / price.port_load);
-    }
+    if (price.port_load > 0.0) rate = std::min(rate, ports_of_group(c) / price.port_load);
     if (price.trunk_load > 0.0) {
         rate = std::min(rate, c.fabric.links[c.fabric.leaf_up[0]].bandwidth.si() / price.trunk_load);
     }
-    return price.latency + price.size / rate;
+    return rate;
 }
 
 GroupShape shape_of(const Fabric& fabric, std::span<const RankId> members) {
@@ -216,9 +220,17 @@ Seconds idle_time(const Fabric& fabric, const Transfer& transfer) {
 }
 
 Seconds collective_time(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {
+    return ported_time(fabric, collective, shape).time;
+}
+
+PortedTime ported_time(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {
     if (is_empty(collective, shape.ranks)) return {};
     const CollectiveCase c = make_case(fabric, collective, shape);
-    return Seconds::from_si(idle_price(c, choose_price(c).price));
+    const CollectivePrice price = choose_price(c).price;
+    if (price.size <= 0.0) return {Seconds::from_si(price.latency)};
+    const double rate = idle_rate(c, price);
+    const double time = price.latency + price.size / rate;
+    return {Seconds::from_si(time), price.size / rate / time, price.port_load > 0.0 ? rate * price.port_load / ports_of_group(c) : 0.0};
 }
 
 std::string_view chosen_algorithm(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {

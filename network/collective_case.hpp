@@ -39,6 +39,9 @@ struct ExchangeCase;
 /// Time of `price` for this case on idle links: its own limit, the scale-up links and the ports of the domain with the
 /// fewest ranks, each group with its share of the ports where several use them.
 double idle_price(const CollectiveCase& c, const CollectivePrice& price);
+/// Bytes of progress a second meanwhile, and the rate of the ports of the domain with the fewest ranks that is the group's.
+double idle_rate(const CollectiveCase& c, const CollectivePrice& price);
+double ports_of_group(const CollectiveCase& c);
 
 /// A price's own limit between domains: `inside` where ranks share a domain, else nothing but the ports.
 double limit_across(const CollectiveCase& c, double inside, double port_load);

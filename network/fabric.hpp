@@ -141,6 +141,14 @@ Seconds idle_time(const Fabric& fabric, const Transfer& transfer);
 /// the group is regular. With `shape.per_node_peers` groups sharing each node's NICs.
 Seconds collective_time(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
 
+/// The price with what of it keeps the network ports of the group's ranks busy.
+struct PortedTime {
+    Seconds time;
+    double moving = 0.0;   // share of `time` in which bytes move
+    double port = 0.0;     // share of each port's rate that they take meanwhile; 0: they stay inside a domain
+};
+PortedTime ported_time(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
+
 /// The algorithm that the library takes for it, by name; "none" where there is nothing to exchange.
 std::string_view chosen_algorithm(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
 

@@ -81,6 +81,8 @@ LayerCost LayerCosts::price(const TrainingSpec& spec, const LayerRole& role) {
         cost.backward += time(*code);
         cost.kernels += kernel_time_of(*code);
     }
+    cost.load = port_load(prices.exchanges, layer.forward);
+    cost.load.add(port_load(prices.exchanges, layer.backward), 1.0);
     const KindActivations activations = kind_activations(a, spec, framework, graph);
     cost.activations = activations.kinds.front();
     cost.input = activations.input;

@@ -4,6 +4,7 @@
 #include "models/activation_memory.hpp"
 #include "models/stage_layout.hpp"
 #include "planner/search_space.hpp"
+#include "sim/port_sharing.hpp"
 #include "sim/sharded_pass.hpp"
 
 #include <array>
@@ -36,6 +37,7 @@ struct LayerCost {
     Seconds forward;
     Seconds backward;
     Seconds kernels;           // of both
+    PortLoad load;             // of both
     ShardedLayer sharded;
     ChunkActivations activations;
     double input = 0.0;        // bytes of one micro-batch's residual stream

@@ -145,8 +145,9 @@ void PlanCosts::compose_stage(const AlikeStages& alike, StageCost& stage) const 
     for (const LayerRun& run : alike.layers) {
         const LayerCost& cost = *kinds_->layers[static_cast<std::size_t>(run.kind)];
         const double layers = run.count;
-        stage.forward += cost.forward * layers;
-        stage.backward += cost.backward * layers;
+        stage.pass.forward += cost.forward * layers;
+        stage.pass.backward += cost.backward * layers;
+        stage.pass.load.add(cost.load, layers);
         stage.kernels += cost.kernels * layers;
         stage.holds.parameters += cost.kind.parameters * layers;
         stage.holds.expert_parameters += cost.kind.expert_parameters * layers;
@@ -193,16 +194,25 @@ KnownExchanges& PlanCosts::known_exchanges(const Parallelism& plan) {
     return exchanges_.emplace_back(ShardedUnder{plan.fsdp, plan.shard, {}}).known;
 }
 
-/// Passes with the gathers and scatters of sharded layers.
-void PlanCosts::gather_passes(const Pricer& pricer, const Parallelism& plan) {
-    ShardedPasses passes(pricer, kinds_->sharded, known_exchanges(plan));
+/// Passes with the gathers and scatters of sharded layers, and with what shares the port with their exchanges.
+void PlanCosts::time_passes(const Pricer& pricer, const Parallelism& plan, const Boundary& boundary) {
     chunk_passes_.clear();
-    for (const Chunk& chunk : layout_->chunks) chunk_passes_.push_back(passes.time(chunk));
-    sharded_passes_.clear();
+    if (plan.shards_parameters()) {
+        ShardedPasses passes(pricer, kinds_->sharded, known_exchanges(plan));
+        for (const Chunk& chunk : layout_->chunks) chunk_passes_.push_back(passes.time(chunk));
+    }
+    passes_.clear();
     for (const StageCost& stage : stages()) {
-        Seconds pass{};
-        for (const std::size_t chunk : stage.stages->chunks) pass += chunk_passes_[chunk];
-        sharded_passes_.push_back(pass);
+        PassOnPort pass = stage.pass;
+        pass.own = pass.forward + pass.backward;
+        if (!chunk_passes_.empty()) pass.own = {};
+        for (const std::size_t chunk : stage.stages->chunks) {
+            if (chunk_passes_.empty()) break;
+            pass.own += chunk_passes_[chunk].all;
+            pass.load.started += chunk_passes_[chunk].port;
+        }
+        const MessageOnPort message{boundary.idle, boundary.port, boundary.exposed, stage.stages->is_end};
+        passes_.push_back(share_port(plan, pass, message, pricer.contention()));
     }
 }
 
@@ -219,24 +229,24 @@ PlanEstimate PlanCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
     const Parallelism& plan = spec.parallelism;
     Pricer pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &costs_.memo());
     const Boundary boundary = pricer.boundary();
-    const bool shards = plan.shards_parameters();
-    if (shards) gather_passes(pricer, plan);
+    time_passes(pricer, plan, boundary);
     const std::span<const StageCost> all_stages = stages();
     std::size_t slowest = 0;
     Seconds all{};
     Seconds kernels{};
-    const auto pass_of = [&](std::size_t i) { return shards ? sharded_passes_[i] : all_stages[i].pass(); };
     for (std::size_t i = 0; i < all_stages.size(); ++i) {
-        if (pass_of(i) > pass_of(slowest)) slowest = i;
-        all += pass_of(i) * static_cast<double>(all_stages[i].stages->count);
+        if (passes_[i].turn() > passes_[slowest].turn()) slowest = i;
+        all += passes_[i].pass * static_cast<double>(all_stages[i].stages->count);
         kernels += all_stages[i].kernels * static_cast<double>(all_stages[i].stages->count);
     }
     const double batches = spec.micro_batches();
     const double virtual_stages = plan.virtual_stages;
     const StageCost& slow = all_stages[slowest];
-    Seconds step = pass_of(slowest) * batches + pricer.once_time(slow.holds, slow.forward, slow.backward, slow.stages->is_end);
-    step += (all - pass_of(slowest)) * (1.0 / virtual_stages);
-    step += boundary_messages(plan, spec.micro_batches(), 1, boundary.idle, boundary.exposed);
+    const SharedPass& pass = passes_[slowest];
+    Seconds step = pass.pass * batches + pricer.once_time(slow.holds, slow.pass.forward, slow.pass.backward, slow.stages->is_end);
+    step += (all - pass.pass) * (1.0 / virtual_stages);
+    step += boundary_messages(plan, 1, boundary.idle, boundary.exposed);
+    step += pass.held * batches + pass.late * steady_micro_batches(plan, spec.micro_batches());
     result.step = step + pricer.scale_penalty_of(step);
     result.busy = std::min(1.0, kernels * batches / (result.step * static_cast<double>(plan.pipeline)));
     return result;
@@ -251,8 +261,8 @@ PlanEstimate PlanCosts::bound(const TrainingSpec& spec, Bytes capacity) {
     const double batches = spec.micro_batches();
     Seconds kernels{};
     for (const StageCost& stage : stages()) {
-        const Seconds once = pricer.once_time(stage.holds, stage.forward, stage.backward, stage.stages->is_end);
-        result.step = std::max(result.step, stage.pass() * batches + once);
+        const Seconds once = pricer.once_time(stage.holds, stage.pass.forward, stage.pass.backward, stage.stages->is_end);
+        result.step = std::max(result.step, (stage.pass.forward + stage.pass.backward) * batches + once);
         kernels += stage.kernels * static_cast<double>(stage.stages->count);
     }
     result.step += pricer.scale_penalty_of(result.step);

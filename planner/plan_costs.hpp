@@ -73,13 +73,11 @@ class PlanCosts {
     };
     struct StageCost {
         const AlikeStages* stages = nullptr;
-        Seconds forward;      // of one micro-batch through all chunks, nothing sharded
-        Seconds backward;
+        PassOnPort pass;      // of one micro-batch through all chunks, nothing sharded
         Seconds kernels;
         StageGraph holds;     // parameters alone
         const FullMoments* moments = nullptr;
         std::array<std::optional<ActivationPeak>, 3> peaks;   // by what is gathered
-        [[nodiscard]] Seconds pass() const { return forward + backward; }
     };
     using Degrees = std::array<std::int32_t, 8>;
     using Choices = std::array<std::int32_t, 11>;
@@ -95,7 +93,7 @@ class PlanCosts {
     const ActivationPeak& peak_of(const TrainingSpec& spec, StageCost& stage);
     Bytes memory_of_fullest(const TrainingSpec& spec);
     KnownExchanges& known_exchanges(const Parallelism& plan);
-    void gather_passes(const Pricer& pricer, const Parallelism& plan);
+    void time_passes(const Pricer& pricer, const Parallelism& plan, const Boundary& boundary);
     [[nodiscard]] const FrameworkProfile& framework_of(const TrainingSpec& spec) const { return costs_.framework_of(spec); }
     [[nodiscard]] std::span<StageCost> stages() { return {stages_.data(), layout_->alike.size()}; }
 
@@ -120,8 +118,8 @@ class PlanCosts {
         KnownExchanges known;
     };
     std::vector<ShardedUnder> exchanges_;
-    std::vector<Seconds> chunk_passes_;            // of the same, where parameters are sharded
-    std::vector<Seconds> sharded_passes_;          // by stage
+    std::vector<ShardedPasses::Time> chunk_passes_;   // of the same, where parameters are sharded
+    std::vector<SharedPass> passes_;               // by stage
 };
 
 }  // namespace orrery

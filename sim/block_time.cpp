@@ -23,6 +23,8 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
     BlockTime time;
     std::array<Seconds, axis_count> stream_free{};  // when each axis's communication stream is done with what was started
     Seconds all_free{};                             // and the last of them
+    Seconds port_free{};                            // when the network port is
+    std::array<bool, axis_count> on_port{};
     const bool has_started = std::any_of(code.begin(), code.end(), [](const Instruction& one) { return one.op == Op::start; });
     std::vector<Seconds> done(has_started ? program.exchanges.size() : 0);
     for (const Instruction& one : code) {
@@ -32,12 +34,31 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
             case Op::exchange: {
                 const Exchange& exchange = program.exchanges[static_cast<std::size_t>(one.exchange)];
                 spent = exchange.idle * exchange.exposed;
+                if (!exchange.fills_port() || port_free <= time.total) break;
+                const Seconds now = time.total;
+                const Seconds held = exchange.held_port_time();
+                const auto meet = [&](Seconds& until) { until += std::clamp(until - now, Seconds{}, held); };
+                spent += std::min(held, port_free - now);
+                meet(port_free);
+                for (std::size_t i = 0; i < done.size(); ++i) {
+                    if (program.exchanges[i].fills_port()) meet(done[i]);
+                }
+                for (std::size_t axis = 0; axis < axis_count; ++axis) {
+                    if (on_port[axis]) meet(stream_free[axis]);
+                    all_free = std::max(all_free, stream_free[axis]);
+                }
                 break;
             }
             case Op::start: {
                 const auto index = static_cast<std::size_t>(one.exchange);
-                Seconds& stream = stream_free[static_cast<std::size_t>(program.exchanges[index].axis)];
-                stream = std::max(stream, time.total) + program.exchanges[index].idle;
+                const Exchange& exchange = program.exchanges[index];
+                const auto axis = static_cast<std::size_t>(exchange.axis);
+                Seconds& stream = stream_free[axis];
+                stream = std::max({stream, time.total, exchange.fills_port() ? port_free : Seconds{}}) + exchange.idle;
+                if (exchange.fills_port()) {
+                    port_free = stream;
+                    on_port[axis] = true;
+                }
                 all_free = std::max(all_free, stream);
                 done[index] = stream;
                 break;

@@ -15,6 +15,8 @@ struct BlockTime {
 
 /// Plays `code` on two streams with every exchange at its idle price: an `exchange` holds compute up for its exposed
 /// share, a started one runs beside compute, one after the other along each axis, and slows it to 1/(1 + contention) meanwhile.
+/// Of exchanges that fill the rank's network port, started ones follow each other there, and one that holds compute up
+/// divides it evenly with them: each takes longer by as much of the other as there is.
 BlockTime block_time(const StepProgram& program, std::span<const Instruction> code);
 
 /// Of a block, the time in kernels of the model: what power follows.

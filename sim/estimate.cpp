@@ -1,6 +1,7 @@
 // The step in closed form: every stage's own time, the pipeline around the slowest of them, idle exchanges.
 #include "sim/block_time.hpp"
 #include "sim/pass_walk.hpp"
+#include "sim/port_sharing.hpp"
 #include "sim/simulate.hpp"
 
 #include <algorithm>
@@ -12,6 +13,8 @@ namespace {
 struct StageTime {
     BlockTime pass;          // one micro-batch forward and backward through all chunks
     BlockTime once;          // prologue and epilogue
+    PassOnPort on_port;
+    SharedPass shared;
 };
 
 void add(BlockTime& sum, const BlockTime& more) {
@@ -24,15 +27,58 @@ BlockTime time_of_block(const StepProgram& program, std::int32_t block) {
     return block_time(program, program.blocks[static_cast<std::size_t>(block)].code);
 }
 
+/// Without exchanges of sharded parameters.
+Seconds time_beside_data(const StepProgram& program, std::span<const Instruction> code) {
+    Seconds time{};
+    for (const Instruction& one : code) {
+        if (one.op == Op::compute) time += one.duration;
+        if (one.op != Op::exchange || one.part == TimePart::data_comm) continue;
+        const Exchange& exchange = program.exchanges[static_cast<std::size_t>(one.exchange)];
+        time += exchange.idle * exchange.exposed;
+    }
+    return time;
+}
+
+void add_to_port(const StepProgram& program, const PassProgram& pass, PassOnPort& stage) {
+    const std::vector<Instruction>& code = program.blocks[static_cast<std::size_t>(pass.block)].code;
+    (pass.pass.backward ? stage.backward : stage.forward) += time_beside_data(program, code);
+    stage.load.add(port_load(program.exchanges, code), 1.0);
+}
+
+/// What sharing the port adds to a pass is shared out over its exchanges by their time.
+void spread_over_exchanges(Seconds more, Breakdown& parts) {
+    Seconds sum{};
+    for (const TimePart part : {TimePart::tensor_comm, TimePart::context_comm, TimePart::expert_comm, TimePart::data_comm}) {
+        sum += parts[static_cast<std::size_t>(part)];
+    }
+    if (more <= Seconds{}) return;
+    if (sum <= Seconds{}) {
+        parts[static_cast<std::size_t>(TimePart::pipeline_comm)] += more;
+        return;
+    }
+    for (const TimePart part : {TimePart::tensor_comm, TimePart::context_comm, TimePart::expert_comm, TimePart::data_comm}) {
+        Seconds& one = parts[static_cast<std::size_t>(part)];
+        one += more * (one / sum);
+    }
+}
+
 std::vector<StageTime> stage_times(const StepProgram& program) {
     std::vector<BlockTime> blocks;
     for (const Block& block : program.blocks) blocks.push_back(block_time(program, block.code));
     std::vector<StageTime> stages;
     for (const StageProgram& stage : program.stages) {
+        const bool is_end = stages.empty() || stages.size() + 1 == program.stages.size();
         StageTime time;
         for (const PassProgram& pass : stage.passes) {
-            if (pass.pass.micro_batch == 0) add(time.pass, blocks[static_cast<std::size_t>(pass.block)]);
+            if (pass.pass.micro_batch != 0) continue;
+            add(time.pass, blocks[static_cast<std::size_t>(pass.block)]);
+            add_to_port(program, pass, time.on_port);
         }
+        time.on_port.own = time.pass.total;
+        const MessageOnPort message{program.boundary_idle, program.boundary_port, program.boundary_exposed, is_end};
+        time.shared = share_port(program.parallelism, time.on_port, message, program.contention);
+        spread_over_exchanges(time.shared.pass - time.pass.total, time.pass.parts);
+        time.pass.total = time.shared.pass;
         add(time.once, time_of_block(program, stage.prologue));
         add(time.once, time_of_block(program, stage.epilogue));
         stages.push_back(time);
@@ -45,7 +91,7 @@ StepOutcome estimate_in_closed_form(const StepProgram& program) {
     std::size_t slowest = 0;
     Seconds all{};
     for (std::size_t i = 0; i < stages.size(); ++i) {
-        if (stages[i].pass.total > stages[slowest].pass.total) slowest = i;
+        if (stages[i].shared.turn() > stages[slowest].shared.turn()) slowest = i;
         all += stages[i].pass.total;
     }
     const double micro_batches = program.micro_batches;
@@ -60,8 +106,9 @@ StepOutcome estimate_in_closed_form(const StepProgram& program) {
     // (Narayanan et al., arXiv 2104.04473, section 2.2), and a message each way across every boundary.
     const double rounds = program.rounds;
     part(TimePart::pipeline_bubble) += (all - stages[slowest].pass.total) * (rounds / virtual_stages);
-    part(TimePart::pipeline_comm) += boundary_messages(program.parallelism, program.micro_batches, program.rounds,
-                                                       program.boundary_idle, program.boundary_exposed);
+    part(TimePart::pipeline_comm) += boundary_messages(program.parallelism, program.rounds, program.boundary_idle, program.boundary_exposed);
+    part(TimePart::pipeline_comm) += stages[slowest].shared.held * micro_batches +
+                                     stages[slowest].shared.late * (rounds * steady_micro_batches(program.parallelism, program.micro_batches / program.rounds));
     outcome.critical_rank = rank_at(program.parallelism, RankPlace{0, 0, 0, static_cast<int>(slowest)});
     return outcome;
 }
@@ -89,13 +136,13 @@ StepOutcome estimate_by_walk(const StepProgram& program) {
 
 }  // namespace
 
-Seconds boundary_messages(const Parallelism& plan, int micro_batches, int rounds, Seconds idle, double exposed) {
+Seconds boundary_messages(const Parallelism& plan, int rounds, Seconds idle, double exposed) {
     if (plan.pipeline < 2) return {};
     const double stages = plan.pipeline;
     const double chunks = plan.virtual_stages;
-    double messages = 2.0 * chunks * micro_batches * exposed + 2.0 * rounds * (stages - 1.0);
-    if (plan.interleaves() && chunks > 1.0) messages += 2.0 * rounds * (chunks - 1.0) * stages;
-    return idle * messages;
+    double messages = 2.0 * (stages - 1.0);
+    if (plan.interleaves() && chunks > 1.0) messages += 2.0 * (chunks - 1.0) * stages * (1.0 - exposed);
+    return idle * (messages * rounds);
 }
 
 StepOutcome estimate(const StepProgram& program) {

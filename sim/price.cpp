@@ -55,6 +55,7 @@ void Pricer::prepare() {
     program_.boundary_message = graph_.boundary_message;
     program_.boundary_idle = message.idle;
     program_.boundary_overhead = message.overhead;
+    program_.boundary_port = message.port;
     program_.boundary_exposed = message.exposed;
 }
 
@@ -93,12 +94,12 @@ GroupShape Pricer::shape(Axis axis) const {
     return memo_ != nullptr ? memo_->shape(spec_.parallelism, axis, domain) : shape_along(spec_.parallelism, axis, domain);
 }
 
-Seconds Pricer::idle_time(const Collective& collective, const GroupShape& group) const {
-    return memo_ != nullptr ? memo_->time(cluster_.fabric, collective, group) : collective_time(cluster_.fabric, collective, group);
+PortedTime Pricer::idle_time(const Collective& collective, const GroupShape& group) const {
+    return memo_ != nullptr ? memo_->time(cluster_.fabric, collective, group) : ported_time(cluster_.fabric, collective, group);
 }
 
 Seconds Pricer::idle_price(const Collective& collective, Axis axis) const {
-    return idle_time(collective, shape(axis));
+    return idle_time(collective, shape(axis)).time;
 }
 
 std::int32_t Pricer::add_exchange(const Exchange& exchange) {
@@ -140,7 +141,10 @@ void Pricer::append_exchange(OnceCode& code, const Exchange& exchange) {
 Boundary Pricer::boundary() const {
     Boundary boundary;
     if (spec_.parallelism.pipeline < 2) return boundary;
-    boundary.idle = idle_price({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, Axis::pipeline);
+    const PortedTime message =
+        idle_time({CollectiveKind::send_recv, graph_.boundary_message, spec_.precision}, shape(Axis::pipeline));
+    boundary.idle = message.time;
+    boundary.port = message.time * (message.moving * message.port);
     const int tensor = spec_.parallelism.tensor;
     if (framework_.pipeline_scatter_gather && tensor > 1) {
         const Bytes whole = graph_.boundary_message * static_cast<double>(tensor);
@@ -157,7 +161,8 @@ bool Pricer::hides_experts() const { return joins_passes_ || spec_.overlap.exper
 
 Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
     Exchange exchange{task.collective, task.axis, 1.0, TimePart::tensor_comm, {}};
-    exchange.idle = idle_price(task.collective, task.axis);
+    PortedTime price = idle_time(task.collective, shape(task.axis));
+    exchange.idle = price.time;
     switch (task.axis) {
         case Axis::tensor:
             exchange.exposed = spec_.overlap.tensor.value_or(true) ? framework_.tensor_exposed : 1.0;
@@ -174,7 +179,8 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
         case Axis::expert:
             exchange.part = TimePart::expert_comm;
             exchange.collective.size = task.collective.size * sent_share(graph_.experts_per_token, shape(task.axis));
-            exchange.idle = idle_price(exchange.collective, task.axis) * framework_.expert_exchange_slowdown;
+            price = idle_time(exchange.collective, shape(task.axis));
+            exchange.idle = price.time * framework_.expert_exchange_slowdown;
             if (hides_experts()) exchange.exposed = framework_.expert_exposed_overlapped;
             break;
         case Axis::expert_tensor:
@@ -194,6 +200,8 @@ Exchange Pricer::price_exchange(const ExchangeTask& task, Seconds attention) {
             exchange.part = TimePart::pipeline_comm;
             break;
     }
+    exchange.moving = price.moving;
+    exchange.port = price.port;
     return exchange;
 }
 

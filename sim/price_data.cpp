@@ -16,10 +16,11 @@ constexpr double weight_bytes = 2.0;  // 16-bit weights are what is gathered
 }  // namespace
 
 Exchange Pricer::limited(const Collective& collective, Axis axis, GroupShape group) const {
-    Seconds idle = idle_time(collective, group);
+    const PortedTime price = idle_time(collective, group);
+    Seconds idle = price.time;
     if (framework_.group_bandwidth > BytesPerSecond{})
         idle = std::max(idle, collective.size / framework_.group_bandwidth);
-    return {collective, axis, 1.0, TimePart::data_comm, idle};
+    return {collective, axis, 1.0, TimePart::data_comm, idle, price.moving, price.port};
 }
 
 Exchange Pricer::data_exchange(CollectiveKind kind, Bytes size, DataType type, bool experts) const {

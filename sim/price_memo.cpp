@@ -21,10 +21,10 @@ std::size_t hash_of(const Collective& collective, const GroupShape& shape) {
 
 }  // namespace
 
-Seconds PriceMemo::time(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {
+const PortedTime& PriceMemo::time(const Fabric& fabric, const Collective& collective, const GroupShape& shape) {
     Entry& entry = entries_[hash_of(collective, shape) & (entry_count - 1)];
     if (entry.shape != shape || entry.collective != collective) {
-        entry = {collective, shape, collective_time(fabric, collective, shape)};
+        entry = {collective, shape, ported_time(fabric, collective, shape)};
     }
     return entry.time;
 }

@@ -12,7 +12,7 @@
 
 namespace orrery {
 
-/// Answers as collective_time() and shape_along() do, and as whoever prices work. Of one cluster; one owner, one thread.
+/// Answers as ported_time() and shape_along() do, and as whoever prices work. Of one cluster; one owner, one thread.
 class PriceMemo {
   public:
     PriceMemo() : entries_(entry_count), kernels_(kernel_count) {}
@@ -23,7 +23,7 @@ class PriceMemo {
         if (!known.is_known || known.kernels != kernels || !(known.work == work)) known = {work, kernels, price(), true};
         return known.time;
     }
-    Seconds time(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
+    const PortedTime& time(const Fabric& fabric, const Collective& collective, const GroupShape& shape);
     GroupShape shape(const Parallelism& plan, Axis axis, int domain);
 
   private:
@@ -32,7 +32,7 @@ class PriceMemo {
     struct Entry {
         Collective collective;
         GroupShape shape{0, 0, 0, 0};
-        Seconds time;
+        PortedTime time;
     };
     struct Shape {
         Axis axis{};

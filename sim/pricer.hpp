@@ -54,6 +54,7 @@ Holding trained_part(double parameters, double experts, double frozen, double fr
 struct Boundary {
     Seconds idle;
     Seconds overhead;
+    Seconds port;              // for which the message alone fills a rank's network port
     double exposed = 1.0;
 };
 
@@ -117,7 +118,7 @@ class Pricer {
     std::map<std::int32_t, std::int32_t> offloading_blocks_;  // by the block without copies
     bool joins_passes_ = false;  // while the layers of joined passes are priced
     [[nodiscard]] GroupShape shape(Axis axis) const;
-    [[nodiscard]] Seconds idle_time(const Collective& collective, const GroupShape& group) const;
+    [[nodiscard]] PortedTime idle_time(const Collective& collective, const GroupShape& group) const;
     [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const;
     std::int32_t add_exchange(const Exchange& exchange);
     std::int32_t add_block(std::string_view name, std::vector<Instruction> code);

@@ -19,10 +19,10 @@ std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<cons
     for (const Instruction& one : code) {
         ORRERY_CHECK(one.op == Op::compute || one.op == Op::exchange);
         if (one.op == Op::compute) {
-            segments.push_back({one.duration, true});
+            segments.push_back({one.duration, true, {}});
         } else {
             const Exchange& exchange = prices.exchanges[static_cast<std::size_t>(one.exchange)];
-            segments.push_back({exchange.idle * exchange.exposed, false});
+            segments.push_back({exchange.idle * exchange.exposed, false, exchange.fills_port() ? exchange.held_port_time() : Seconds{}});
         }
     }
     return segments;
@@ -41,7 +41,9 @@ const StartedExchanges& ShardedPasses::started(CollectiveKind kind, const Holdin
     StartedExchanges& all = known_.entries.emplace_back(KnownExchanges::Entry{kind, holding, {}}).started;
     pricer_.each_sharded(kind, holding, [&](const Exchange& one) {
         all.stream[all.count] = stream_of(one.axis);
+        all.fills_port[all.count] = one.fills_port();
         all.idle[all.count++] = one.idle;
+        all.port += one.idle * (one.moving * one.port);
     });
     return all;
 }
@@ -66,18 +68,25 @@ void ShardedPasses::take_apart(const Chunk& chunk) {
     }
 }
 
-Seconds ShardedPasses::time(const Chunk& chunk) {
+ShardedPasses::Time ShardedPasses::time(const Chunk& chunk) {
     take_apart(chunk);
-    const Seconds forward = way(false);
+    const Time forward = way(false);
     std::reverse(units_.begin(), units_.end());
     std::swap(before_, after_);
-    return forward + way(true);
+    const Time backward = way(true);
+    return {forward.all + backward.all, forward.port + backward.port};
 }
 
-Seconds ShardedPasses::way(bool backward) {
+ShardedPasses::Time ShardedPasses::way(bool backward) {
     const bool gathers = !backward || pricer_.gathers_again();
-    const Seconds root = started(backward ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather, backward ? root_trained_ : root_).total();
-    return root + (pricer_.prefetches() ? prefetched(backward, gathers) : unhidden(backward, gathers));
+    const StartedExchanges& root = started(backward ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather, backward ? root_trained_ : root_);
+    Time time{root.total(), root.port};
+    time.all += pricer_.prefetches() ? prefetched(backward, gathers) : unhidden(backward, gathers);
+    for (const Unit& unit : units_) {
+        const Seconds port = (gathers ? unit.gather.port : Seconds{}) + (backward ? unit.scatter.port : Seconds{});
+        time.port += port * static_cast<double>(unit.count);
+    }
+    return time;
 }
 
 Seconds ShardedPasses::unhidden(bool backward, bool gathers) const {
@@ -95,24 +104,51 @@ Seconds ShardedPasses::unhidden(bool backward, bool gathers) const {
     return sum;
 }
 
-void ShardedPasses::start(Clocks& clocks, const StartedExchanges& what, Seconds* done) {
+void ShardedPasses::start(Clocks& clocks, const StartedExchanges& what, std::array<Seconds, StartedExchanges::most>& done) {
     for (std::size_t i = 0; i < what.count; ++i) {
         Seconds& stream = clocks.free[what.stream[i]];
-        stream = std::max(stream, clocks.now) + what.idle[i];
+        stream = std::max({stream, clocks.now, what.fills_port[i] ? clocks.port : Seconds{}}) + what.idle[i];
+        if (what.fills_port[i]) {
+            clocks.port = stream;
+            clocks.on_port[what.stream[i]] = true;
+        }
         done[i] = stream;
     }
+}
+
+/// An exchange that holds compute up and what moves through the port divide it evenly; see block_time().
+void ShardedPasses::hold_port(Clocks& clocks, Seconds held) {
+    const Seconds now = clocks.now;
+    const auto meet = [&](Seconds& until) { until += std::clamp(until - now, Seconds{}, held); };
+    clocks.now += std::min(held, clocks.port - now);
+    meet(clocks.port);
+    for (std::size_t i = 0; i < clocks.gathered.size(); ++i) {
+        if (clocks.through_port[i]) meet(clocks.gathered[i]);
+    }
+    for (std::size_t i = 0; i < streams; ++i) {
+        if (clocks.on_port[i]) meet(clocks.free[i]);
+    }
+}
+
+void ShardedPasses::gather(Clocks& clocks, const StartedExchanges& what) {
+    start(clocks, what, clocks.gathered);
+    clocks.through_port = what.fills_port;
 }
 
 /// Compute beside a busy stream runs 1/(1 + contention) as fast; see block_time().
 void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool backward) const {
     const std::size_t w = backward ? 1 : 0;
     const double slow = 1.0 + pricer_.contention();
-    const Seconds busy_until = *std::max_element(clocks.free.begin(), clocks.free.end());
-    if (slow <= 1.0 || busy_until <= clocks.now) {
+    Seconds busy_until = *std::max_element(clocks.free.begin(), clocks.free.end());
+    if (busy_until <= clocks.now) {
         clocks.now += layer.alone[w];
         return;
     }
     for (const PassSegment& one : layer.segments[w]) {
+        if (one.port > Seconds{} && clocks.port > clocks.now) {
+            hold_port(clocks, one.port);
+            busy_until = *std::max_element(clocks.free.begin(), clocks.free.end());
+        }
         if (!one.is_compute || busy_until <= clocks.now) {
             clocks.now += one.duration;
             continue;
@@ -125,22 +161,23 @@ void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool back
 void ShardedPasses::run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const {
     if (gathers) {
         for (std::size_t i = 0; i < unit.gather.count; ++i) clocks.now = std::max(clocks.now, clocks.gathered[i]);
-        if (next != nullptr) start(clocks, next->gather, clocks.gathered.data());
+        if (next != nullptr) gather(clocks, next->gather);
     }
     compute(clocks, *unit.layer, backward);
     if (!backward) return;
     std::array<Seconds, StartedExchanges::most> done{};
-    start(clocks, unit.scatter, done.data());
+    start(clocks, unit.scatter, done);
     clocks.scattered = *std::max_element(done.begin(), done.end());   // the stream is serial: no earlier one is later
 }
 
 /// As many units of which the next one is alike. Once a step moves all clocks as far as the one before it did, and no
 /// stream catches up with the compute, all further ones do.
 void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const {
-    constexpr std::size_t clock_count = 1 + streams;
+    constexpr std::size_t clock_count = 2 + streams;
     const auto marks = [](Clocks& c) {   // an idle stream is as good as one that is done now
         for (Seconds& free : c.free) free = std::max(free, c.now);
-        return std::array<Seconds, clock_count>{c.now, c.free[0], c.free[1], c.free[2]};
+        c.port = std::max(c.port, c.now);
+        return std::array<Seconds, clock_count>{c.now, c.port, c.free[0], c.free[1], c.free[2]};
     };
     std::array<Seconds, clock_count> before = marks(clocks);
     std::array<Seconds, clock_count> step_before{};
@@ -159,15 +196,16 @@ void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool 
         if (!is_steady || i + 1 == steps) continue;
         const double left = steps - 1 - i;
         clocks.now += step[0] * left;
-        for (std::size_t k = 0; k < streams; ++k) clocks.free[k] += step[k + 1] * left;
-        for (std::size_t k = 0; k < unit.gather.count; ++k) clocks.gathered[k] += step[1U + unit.gather.stream[k]] * left;
+        clocks.port += step[1] * left;
+        for (std::size_t k = 0; k < streams; ++k) clocks.free[k] += step[k + 2] * left;
+        for (std::size_t k = 0; k < unit.gather.count; ++k) clocks.gathered[k] += step[2U + unit.gather.stream[k]] * left;
         return;
     }
 }
 
 Seconds ShardedPasses::prefetched(bool backward, bool gathers) const {
     Clocks clocks;
-    if (gathers && !units_.empty()) start(clocks, units_.front().gather, clocks.gathered.data());
+    if (gathers && !units_.empty()) gather(clocks, units_.front().gather);
     for (const ShardedLayer* layer : before_) compute(clocks, *layer, backward);
     for (std::size_t i = 0; i < units_.size(); ++i) {
         const Unit& unit = units_[i];

@@ -14,6 +14,7 @@ namespace orrery {
 struct PassSegment {
     Seconds duration;
     bool is_compute = false;   // slowed by what runs beside it
+    Seconds port;              // for which an exchange fills the network port
 };
 
 /// One kind of layer as chunks with sharded parameters meet it.
@@ -33,6 +34,8 @@ struct StartedExchanges {
     static constexpr std::size_t most = 4;
     std::array<std::uint8_t, most> stream{};
     std::array<Seconds, most> idle{};
+    std::array<bool, most> fills_port{};
+    Seconds port;              // time for which they fill a network port
     std::size_t count = 0;
     [[nodiscard]] Seconds total() const;
 };
@@ -53,8 +56,12 @@ class ShardedPasses {
     /// `kinds`: by LayerRun::kind.
     ShardedPasses(const Pricer& pricer, std::span<const ShardedLayer* const> kinds, KnownExchanges& known)
         : pricer_(pricer), kinds_(kinds), known_(known) {}
-    /// One pass of a chunk each way.
-    Seconds time(const Chunk& chunk);
+    /// One pass of a chunk each way, and the time for which its exchanges fill a network port.
+    struct Time {
+        Seconds all;
+        Seconds port;
+    };
+    Time time(const Chunk& chunk);
 
   private:
     static constexpr std::size_t streams = 3;   // of axes on which shards travel
@@ -62,7 +69,10 @@ class ShardedPasses {
     struct Clocks {
         Seconds now;
         std::array<Seconds, streams> free{};
+        std::array<bool, streams> on_port{};
+        Seconds port;                                      // when the network port is free
         std::array<Seconds, StartedExchanges::most> gathered{};   // by the gathers of the next layer
+        std::array<bool, StartedExchanges::most> through_port{};  // of them, those that fill it
         Seconds scattered;                                // by the last layer's scatters
     };
     struct Unit {
@@ -73,13 +83,15 @@ class ShardedPasses {
     };
     const StartedExchanges& started(CollectiveKind kind, const Holding& holding);   // until the next one is asked for
     void take_apart(const Chunk& chunk);
-    [[nodiscard]] Seconds way(bool backward);
+    [[nodiscard]] Time way(bool backward);
     [[nodiscard]] Seconds unhidden(bool backward, bool gathers) const;
     [[nodiscard]] Seconds prefetched(bool backward, bool gathers) const;
     void run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const;
     void run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const;
     void compute(Clocks& clocks, const ShardedLayer& layer, bool backward) const;
-    static void start(Clocks& clocks, const StartedExchanges& what, Seconds* done);
+    static void start(Clocks& clocks, const StartedExchanges& what, std::array<Seconds, StartedExchanges::most>& done);
+    static void gather(Clocks& clocks, const StartedExchanges& what);
+    static void hold_port(Clocks& clocks, Seconds held);
 
     const Pricer& pricer_;
     std::span<const ShardedLayer* const> kinds_;

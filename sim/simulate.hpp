@@ -24,10 +24,10 @@ Result<StepOutcome> simulate(const Cluster& cluster, const StepProgram& program,
 /// The same step in closed form: pipeline of the stages' own times, exchanges on idle links. No faults, no contention.
 StepOutcome estimate(const StepProgram& program);
 
-/// What stage-to-stage messages add to a step on idle links where a rank sends them as it goes on, `idle` a message and
-/// `exposed` of it holding up the sender: that share of every message; one message each way across every boundary while
-/// the pipeline fills and drains; and with several chunks on a rank, the way of the first micro-batches around all ranks
-/// before each next chunk while it fills, and of the last ones while it drains: nothing else runs meanwhile.
-Seconds boundary_messages(const Parallelism& plan, int micro_batches, int rounds, Seconds idle, double exposed);
+/// What stage-to-stage messages add to a step while the pipeline fills and drains, `idle` a message on idle links and
+/// `exposed` of it holding up the sender: one each way across every boundary; and with several chunks on a rank, the way
+/// of the first micro-batches around all ranks before each next chunk, and of the last ones, as far as nothing else runs
+/// meanwhile: not even the sending of other messages.
+Seconds boundary_messages(const Parallelism& plan, int rounds, Seconds idle, double exposed);
 
 }  // namespace orrery

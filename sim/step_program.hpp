@@ -41,6 +41,12 @@ struct Exchange {
     double exposed = 1.0;
     TimePart part = TimePart::tensor_comm;
     Seconds idle;                 // price on idle links, all of it
+    double moving = 0.0;          // share of it in which bytes move
+    double port = 0.0;            // share of the rank's network port that they take meanwhile
+    /// Whether two such exchanges cannot move at their own pace through one port.
+    [[nodiscard]] bool fills_port() const { return port > 0.5; }
+    /// Of it, the port's time while it holds compute up.
+    [[nodiscard]] Seconds held_port_time() const { return idle * (exposed * moving * port); }
 };
 
 enum class Op : std::uint8_t {
@@ -85,6 +91,7 @@ struct StepProgram {
     double boundary_exposed = 1.0;          // share of a send that holds up the sender's compute stream
     Seconds boundary_idle;                  // price of one message on idle links
     Seconds boundary_overhead;              // of it: start-up and re-gathering, whatever the bandwidth
+    Seconds boundary_port;                  // of it: as long as the message alone fills a rank's network port
     double contention = 0.0;                // compute runs 1/(1+contention) as fast beside a started exchange
     std::vector<double> stage_matrix_seconds;  // for power: time in matrix units per step, by stage
 };
