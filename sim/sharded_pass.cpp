@@ -167,17 +167,25 @@ void ShardedPasses::run_unit(Clocks& clocks, const Unit& unit, const Unit* next,
     if (!backward) return;
     std::array<Seconds, StartedExchanges::most> done{};
     start(clocks, unit.scatter, done);
-    clocks.scattered = *std::max_element(done.begin(), done.end());   // the stream is serial: no earlier one is later
+    if (next != nullptr) return;
+    clocks.gathered = done;   // the last ones, for which the pass waits: the streams are serial
+    clocks.through_port = unit.scatter.fills_port;
+};
+    start(clocks, unit.scatter, done);
+    if (next != nullptr) return;
+    clocks.gathered = done;   // the last ones, for which the pass waits: the streams are serial
+    clocks.through_port = unit.scatter.fills_port;
 }
 
 /// As many units of which the next one is alike. Once a step moves all clocks as far as the one before it did, and no
 /// stream catches up with the compute, all further ones do.
 void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const {
-    constexpr std::size_t clock_count = 2 + streams;
+    constexpr std::size_t clock_count = 2 + streams + StartedExchanges::most;
     const auto marks = [](Clocks& c) {   // an idle stream is as good as one that is done now
         for (Seconds& free : c.free) free = std::max(free, c.now);
         c.port = std::max(c.port, c.now);
-        return std::array<Seconds, clock_count>{c.now, c.port, c.free[0], c.free[1], c.free[2]};
+        for (Seconds& done : c.gathered) done = std::max(done, c.now);
+        return std::array<Seconds, clock_count>{c.now, c.port, c.free[0], c.free[1], c.free[2], c.gathered[0], c.gathered[1], c.gathered[2], c.gathered[3]};
     };
     std::array<Seconds, clock_count> before = marks(clocks);
     std::array<Seconds, clock_count> step_before{};
@@ -198,7 +206,7 @@ void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool 
         clocks.now += step[0] * left;
         clocks.port += step[1] * left;
         for (std::size_t k = 0; k < streams; ++k) clocks.free[k] += step[k + 2] * left;
-        for (std::size_t k = 0; k < unit.gather.count; ++k) clocks.gathered[k] += step[2U + unit.gather.stream[k]] * left;
+        for (std::size_t k = 0; k < clocks.gathered.size(); ++k) clocks.gathered[k] += step[2 + streams + k] * left;
         return;
     }
 }
@@ -213,7 +221,7 @@ Seconds ShardedPasses::prefetched(bool backward, bool gathers) const {
         run_unit(clocks, unit, i + 1 < units_.size() ? &units_[i + 1] : nullptr, backward, gathers);
     }
     for (const ShardedLayer* layer : after_) compute(clocks, *layer, backward);
-    return std::max(clocks.now, clocks.scattered);
+    return std::max(clocks.now, *std::max_element(clocks.gathered.begin(), clocks.gathered.end()));
 }
 
 }  // namespace orrery

@@ -71,9 +71,8 @@ class ShardedPasses {
         std::array<Seconds, streams> free{};
         std::array<bool, streams> on_port{};
         Seconds port;                                      // when the network port is free
-        std::array<Seconds, StartedExchanges::most> gathered{};   // by the gathers of the next layer
+        std::array<Seconds, StartedExchanges::most> gathered{};   // by the gathers of the next layer; at last by the scatters
         std::array<bool, StartedExchanges::most> through_port{};  // of them, those that fill it
-        Seconds scattered;                                // by the last layer's scatters
     };
     struct Unit {
         const ShardedLayer* layer = nullptr;
