@@ -170,11 +170,6 @@ void ShardedPasses::run_unit(Clocks& clocks, const Unit& unit, const Unit* next,
     if (next != nullptr) return;
     clocks.gathered = done;   // the last ones, for which the pass waits: the streams are serial
     clocks.through_port = unit.scatter.fills_port;
-};
-    start(clocks, unit.scatter, done);
-    if (next != nullptr) return;
-    clocks.gathered = done;   // the last ones, for which the pass waits: the streams are serial
-    clocks.through_port = unit.scatter.fills_port;
 }
 
 /// As many units of which the next one is alike. Once a step moves all clocks as far as the one before it did, and no
