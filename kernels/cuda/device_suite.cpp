@@ -142,7 +142,7 @@ void sample_on_device(const DeviceBench& bench, const PreparedKernel& kernel, co
     int repeats = 0;
     do {
         const double seconds = bench.seconds_of([&] { run_some(together); });
-        (bench.held_back() ? samples.disturbed : samples.calm).push_back(seconds / (together * kernel.works));
+        (bench.held_back() ? samples.disturbed : samples.calm).push_back(seconds / together);
         ++repeats;
         if (device_suite_now() - start > 4.0 * options.budget.si()) break;
         if (repeats % options.repeats_least != 0 || repeats < 3 * options.repeats_least || samples.calm.empty()) continue;

@@ -1,6 +1,7 @@
 // The suite that measures a GPU: its shapes, its clock, and the figures that head its calibration.
 #pragma once
 
+#include "kernels/calibrate_machine.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "kernels/suite.hpp"
 
@@ -36,5 +37,15 @@ std::vector<MeasuredCase> measure_device_suite(const std::vector<SuiteCase>& cas
 /// Bandwidth by copy and triad past the caches, latency by dependent reads, the cost of a launch; peaks and memory are the
 /// datasheet's. Problems where a kernel of these cannot run.
 Result<MachineFigures> measure_device_figures(const DeviceBench& bench, const GpuDescription& gpu, const Device& device, std::uint64_t seed);
+
+struct DeviceFit {
+    Calibration calibration;            // fitted to all rows
+    std::vector<CaseError> held_out;    // every fifth row, predicted by a fit to the others
+    Problems refused;                   // classes that could not be fitted
+};
+
+/// Products of each format, prefill, decode and streaming kernels in cold caches, by the fits that serve published tables.
+/// Layers of experts and gradients of attention are measured, and not fitted.
+DeviceFit fit_device(const Device& device, const std::string& libraries, const std::vector<MeasuredCase>& rows, std::uint64_t seed);
 
 }  // namespace orrery

@@ -250,6 +250,56 @@ TEST_CASE("the shapes of a GPU's suite fit its memory and its formats", "[kernel
     }
 }
 
+TEST_CASE("a fit to a GPU's suite predicts the rows that it did not see", "[kernels][cuda]") {
+    // Method: rows that take a plain roofline's time, 80 % of the peak and 90 % of the memory plus 3 us; a fit to four fifths
+    // of them must come within a tenth of the others on average, whatever calibration the device had before.
+    Device device;
+    device.name = "some-gpu";
+    device.matrix_peak[DataType::bf16] = FlopPerSecond::from_si(1e15);
+    device.matrix_peak[DataType::fp32] = device.vector_peak = FlopPerSecond::from_si(6e13);
+    device.memory_bandwidth = BytesPerSecond::from_si(3.35e12);
+    device.memory_capacity = Bytes::from_si(80e9);
+    device.cache = Bytes::from_si(50e6);
+    device.cores = 132;
+    std::vector<MeasuredCase> rows;
+    for (const SuiteCase& one : device_suite_cases(false, 3, device)) {
+        const auto& [kernel, sizes, type] = one.kernel_case;
+        MeasuredCase row;
+        row.kernel_case = one.kernel_case;
+        row.cold = one.cold;
+        if (kernel == "matrix-multiply" && type == DataType::bf16) row.work = MatrixMultiply{sizes[1], sizes[2], sizes[3], 1, type, 2.0};
+        if (kernel == "softmax") row.work = Streaming{Bytes::from_si(8.0 * static_cast<double>(sizes[0] * sizes[1])), 1, Flop{}};
+        if (kernel == "adam") row.work = Streaming{Bytes::from_si(28.0 * static_cast<double>(sizes[0])), 1, Flop{}};
+        if (!row.work) continue;
+        row.flop = flop_of(*row.work);
+        row.bytes = bytes_of(*row.work);
+        const double seconds = 3e-6 + std::max(row.flop.si() / 0.8e15, row.bytes.si() / 3e12);
+        row.time = {Seconds::from_si(seconds), Seconds::from_si(seconds), 0.0, 9, 0, true};
+        rows.push_back(row);
+    }
+    const DeviceFit fit = fit_device(device, "CUDA 13.0", rows, 1);
+    CHECK(fit.calibration.device == "some-gpu");
+    REQUIRE(fit.calibration.gemm.size() == 1);
+    CHECK(fit.calibration.gemm.front().type == DataType::bf16);
+    CHECK(fit.calibration.prefill.empty());
+    REQUIRE(fit.held_out.size() >= 8);
+    double sum = 0.0;
+    for (const CaseError& error : fit.held_out) sum += std::abs(error.error());
+    CHECK(sum / static_cast<double>(fit.held_out.size()) < 0.1);
+    CHECK_THAT(fit.refused.front().place, Catch::Contains("streaming"));   // ten rows of a quick suite are too few
+}
+
+TEST_CASE("a GPU that the catalogue does not know is refused by its name", "[kernels][cuda]") {
+    // Method: a name that no driver gives, names by hand, and each driver's name once.
+    CHECK(device_of_gpu("--device cuda:0", "NVIDIA H100 80GB HBM3").value() == "h100-sxm");
+    const Result<std::string> unknown = device_of_gpu("--device cuda:0", "NVIDIA Z9");
+    REQUIRE(!unknown.ok());
+    CHECK(unknown.problems().front().place == "--device cuda:0");
+    CHECK_THAT(unknown.problems().front().problem, Catch::Contains("NVIDIA Z9"));
+    std::set<std::string_view> seen;
+    for (const GpuName& name : gpu_names()) CHECK(seen.insert(name.driver).second);
+}
+
 TEST_CASE("sensors of a GPU say nothing where there is none, and tell heat from the usual power limit", "[kernels][cuda]") {
     // Method: an address that no bus has; the bits of NVML's documentation by hand.
     CHECK(!GpuSensors("ffff:ff:1f.7").read());
