@@ -168,7 +168,7 @@ TableFormat table_format(std::string_view word) {
         bool quantises;
     };
     // AIConfigurator's words. Weight-only formats (int8_wo, int4_wo) multiply in 16 bits and have no model here.
-    static constexpr std::array<Entry, 11> entries{{{"bfloat16", DataType::bf16, false},
+    static constexpr std::array<Entry, 13> entries{{{"bfloat16", DataType::bf16, false},
                                                     {"float16", DataType::fp16, false},
                                                     {"bf16", DataType::bf16, false},
                                                     {"fp8", DataType::fp8, true},
@@ -178,6 +178,8 @@ TableFormat table_format(std::string_view word) {
                                                     {"sq", DataType::int8, true},
                                                     {"int8", DataType::int8, true},
                                                     {"int8_bare", DataType::int8, false},
+                                                    {"fp8_bare", DataType::fp8, false},
+                                                    {"tfloat32", DataType::tf32, false},
                                                     {"float", DataType::fp32, false}}};
     for (const Entry& entry : entries) {
         if (entry.word == word) return {entry.type, true, entry.quantises};

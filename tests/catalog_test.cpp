@@ -1,5 +1,6 @@
 // The catalogue holds what it promises: sources for all numbers, figures as published, look-ups that help.
 #include "hardware/device.hpp"
+#include "kernels/cuda/device_kernels.hpp"
 #include "network/collective_parameters.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/catalog_files.hpp"
@@ -407,6 +408,17 @@ TEST_CASE("what a device's collectives are like has a file of its own", "[catalo
         const std::string like = text_member(*json, "collectives_like");
         INFO(name << " like " << like);
         CHECK((like.empty() || !existing_file("network/calibration", like).empty()));
+    }
+}
+
+TEST_CASE("each name that a driver gives a GPU leads to a device of the catalogue that can be measured against", "[catalog][cuda]") {
+    // Method: every line of the table looked up in the catalogue.
+    for (const GpuName& name : gpu_names()) {
+        INFO(name.driver << " is " << name.device);
+        const Result<Device> device = find_device(name.device);
+        REQUIRE(device.ok());
+        CHECK(device->peak(DataType::bf16).si() > 0.0);
+        CHECK(device->memory_bandwidth.si() > 0.0);
     }
 }
 

@@ -1,4 +1,5 @@
 // The command line as users and their scripts meet it: messages, exit statuses, streams.
+#include "kernels/cuda/device_kernels.hpp"
 #include "tests/program.hpp"
 
 #include <catch2/catch.hpp>
@@ -151,6 +152,22 @@ TEST_CASE("a full disk or a closed stream is no success, a reader that has seen 
     CHECK(early.error.empty());
     const ProgramRun silent = run_shell("\"$ORRERY\" rnu 2>&-");
     CHECK(silent.status == 2);
+}
+
+TEST_CASE("a GPU that is not there is refused with status 2, its name and a remedy", "[ui][cuda]") {
+    // Method: the program itself; cuda:99 exists nowhere, cuda:0 is asked only on machines without a GPU.
+    const TemporaryFolder folder;
+    for (const std::string device : {"cuda:0", "cuda:99", "h100-sxm", "cuda:x"}) {
+        const bool names_one = orrery::names_gpu(device);
+        if (names_one && orrery::open_gpu(device).ok()) continue;
+        const auto run = run_program({"calibrate", "--suite", "quick", "--device", device, "--out", folder.file("out.json")});
+        INFO(run.error);
+        CHECK(run.status == 2);
+        CHECK(run.out.empty());
+        CHECK(contains(run.error, "--device " + device));
+        CHECK(contains(run.error, names_one ? orrery::open_gpu(device).problems().front().remedy : "is no device of this machine"));
+        CHECK(!std::filesystem::exists(folder.file("out.json")));
+    }
 }
 
 TEST_CASE("an interrupted run ends at once and leaves no half-written file", "[ui][cli]") {

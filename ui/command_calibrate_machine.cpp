@@ -2,6 +2,8 @@
 #include "ui/command_calibrate_machine.hpp"
 
 #include "kernels/calibrate_machine.hpp"
+#include "kernels/cuda/device_suite.hpp"
+#include "kernels/cuda/gpu_sensors.hpp"
 #include "kernels/reference/pinned_team.hpp"
 #include "kernels/training_step.hpp"
 #include "scenarios/calibration_file.hpp"
@@ -28,10 +30,13 @@ constexpr double still_holds = 0.10;      // median error up to which a file sti
 constexpr std::size_t worst_shown = 10;
 constexpr int step_repeats = 25;
 constexpr Seconds full_limit = 1800.0_s;
+constexpr Seconds gpu_limit = 300.0_s;    // of a quick suite: most of it fills arrays
 
-std::vector<MeasuredCase> measure_cases(const std::vector<SuiteCase>& cases, const MachineFigures& machine, const SuiteOptions& options) {
+// `measure_all(tell)` runs a suite; what was shrunk or refused is said.
+template <class Measure>
+std::vector<MeasuredCase> measure_with_progress(const Measure& measure_all) {
     ProgressLine progress;
-    const std::vector<MeasuredCase> rows = measure_suite(cases, machine, options, [&](const SuiteProgress& at) {
+    const std::vector<MeasuredCase> rows = measure_all([&](const SuiteProgress& at) {
         progress.show(fmt::format("{} ({:.0f} s left)", at.text, at.left.si()), at.done, at.total);
     });
     progress.clear();
@@ -40,6 +45,10 @@ std::vector<MeasuredCase> measure_cases(const std::vector<SuiteCase>& cases, con
         if (!row.refused.empty()) print_note(fmt::format("{}: left out: {}", words_of(row.kernel_case), row.refused));
     }
     return rows;
+}
+
+std::vector<MeasuredCase> measure_cases(const std::vector<SuiteCase>& cases, const MachineFigures& machine, const SuiteOptions& options) {
+    return measure_with_progress([&](const auto& tell) { return measure_suite(cases, machine, options, tell); });
 }
 
 std::string machine_text(const MachineFigures& m) {
@@ -110,13 +119,60 @@ Result<Device> device_of_file(const std::string& file, MachineFigures& figures) 
     return device;
 }
 
+// Measures a GPU by its suite, against the peaks that the catalogue gives for its type.
+Result<std::vector<MeasuredCase>> measure_gpu(const MachineOptions& options, const GpuDescription& gpu, const Device& device, MachineFigures& figures) {
+    const GpuSensors sensors(gpu.pci);
+    const auto say_reading = [&](const char* when) {
+        if (const auto reading = sensors.read()) print_note(fmt::format("{} {}: {}", gpu.name, when, words_of(*reading)));
+    };
+    say_reading("at first");
+    if (gpu.memory_free < 0.5 * gpu.memory) {
+        print_note(fmt::format("only {:.1f} of {:.1f} GB are free: larger shapes are shrunk", gpu.memory_free.si() / 1e9, gpu.memory.si() / 1e9));
+    }
+    const DeviceBench bench = gpu_bench(gpu);
+    const Result<MachineFigures> measured = measure_device_figures(bench, gpu, device, options.seed);
+    if (!measured) return measured.problems();
+    figures = *measured;
+    SuiteOptions suite;
+    suite.seed = options.seed;
+    suite.limit = options.minutes > 0.0 ? Seconds::from_si(60.0 * options.minutes) : options.suite == "full" ? full_limit : gpu_limit;
+    const std::vector<SuiteCase> cases = device_suite_cases(options.suite == "full", options.seed, device);
+    std::vector<MeasuredCase> rows = measure_with_progress([&](const auto& tell) { return measure_device_suite(cases, bench, device, suite, tell); });
+    say_reading("at last");
+    return rows;
+}
+
+// The fit belongs to the device of the catalogue and is used as its calibration.
+ExitStatus calibrate_gpu(const MachineOptions& options) {
+    const std::string place = "--device " + options.device;
+    if (options.suite.empty()) return print_problems({{place, "is measured by a suite", "add --suite quick or --suite full"}});
+    const Result<GpuDescription> gpu = open_gpu(options.device);
+    if (!gpu) return print_problems(gpu.problems());
+    const Result<std::string> name = device_of_gpu(place, gpu->name);
+    if (!name) return print_problems(name.problems());
+    const Result<Device> device = find_device(*name);
+    if (!device) return print_problems(device.problems());
+    MachineFigures figures;
+    const Result<std::vector<MeasuredCase>> rows = measure_gpu(options, *gpu, *device, figures);
+    if (!rows) return print_problems(rows.problems());
+    print_note("fitting");
+    DeviceFit fit = fit_device(*device, figures.libraries, *rows, options.seed);
+    for (const Problem& refused : fit.refused) print_note(refused.place + ": " + refused.problem + "; " + refused.remedy);
+    fit.calibration.date = today();
+    const Result<std::size_t> written = write_file(options.out, calibration_json(fit.calibration));
+    if (!written) return print_problems(written.problems());
+    print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
+    return print_answer(machine_text(figures) + rows_text(*rows, figures, fit.held_out) + errors_text(fit.held_out, "errors in %, on every fifth row, held out"));
+}
+
 }  // namespace
 
 ExitStatus calibrate_machine(const MachineOptions& options) {
     if (const Problems problems = output_problems(options.out); !problems.empty()) return print_problems(problems);
+    if (names_gpu(options.device)) return calibrate_gpu(options);
     if (!options.device.empty() && options.device != "cpu") {
         return print_problems({{"--device " + options.device, "is no device of this machine that the suite can run on",
-                                "leave it out or write cpu; fit other devices to measured tables with --from"}});
+                                "leave it out or write cpu, or cuda:0 for a GPU; fit other devices to measured tables with --from"}});
     }
     MachineRows measured;
     if (options.suite.empty()) {

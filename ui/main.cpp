@@ -144,7 +144,7 @@ Action declare_calibrate(CLI::App& app) {
     auto* from = app.add_option("--from", options->from, "Tables of measured kernels (CSV), a folder of them, or what nccl-tests printed; repeatable")
                      ->allow_extra_args(true)
                      ->type_name("FILE|FOLDER");
-    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on; with --suite: cpu")->type_name("NAME");
+    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on; with --suite: cpu, or cuda:0 for a GPU")->type_name("NAME");
     app.add_option("--node", options->node, "Catalogue node of nccl-tests outputs of several hosts; absent: the first with the device")->type_name("NAME");
     from->needs(device);
     app.add_option("--trainings", trainings->tables, "Tables of published trainings (JSON Lines), instead of --from")

@@ -108,6 +108,14 @@ struct PrefillShape {
     bool causal;
 };
 
+/// First and last key that row `row` of the queries sees.
+ORRERY_DEVICE SeenKeys keys_seen(const PrefillShape& s, Index row) {
+    const Index position = row + s.keys - s.queries;
+    const Index first = s.window > 0 && position - s.window + 1 > 0 ? position - s.window + 1 : 0;
+    const Index end = s.causal && position + 1 < s.keys ? position + 1 : s.keys;
+    return {first, end};
+}
+
 /// A block takes 64 rows of queries of one head and walks the keys in tiles of 64, two of them in shared memory.
 template <int head_tile>
 struct PrefillTiles {
@@ -122,6 +130,7 @@ struct PrefillTiles {
     const Bf16* v;
     Bf16* y;
     float scale;   // 1 / sqrt(head) * log2(e)
+    float* sums = nullptr;   // log2 of the sum of exp of each row, [batch, heads, queries], for the backward pass; null: not wanted
 
     [[nodiscard]] Grid grid() const {
         return {s.batch * s.heads * ceil_div(s.queries, query_tile), threads_most, 5 * tile_values * static_cast<int>(sizeof(Bf16))};
@@ -140,7 +149,7 @@ struct PrefillTiles {
         fill_tile<query_tile, head_tile>(lane, shared, 4 * tile_values, {q + ((batch * s.queries + row) * s.heads + head) * s.head, s.heads * s.head, rows_here,
                                          static_cast<int>(s.head), wide}, lane.thread(), threads_most);
         lane.commit_copies();
-        const SeenKeys all{seen_by(row).first, seen_by(row + rows_here - 1).end};
+        const SeenKeys all{keys_seen(s, row).first, keys_seen(s, row + rows_here - 1).end};
         const Index first_key = all.first / key_tile * key_tile;
         const Index steps = all.end > first_key ? ceil_div(all.end - first_key, key_tile) : 0;
         fill_keys(lane, shared, batch, head, first_key, 0, 0 < steps);
@@ -148,7 +157,7 @@ struct PrefillTiles {
         RowsOfWarp<head_tile> rows;
         std::uint32_t queries[head_tile / 16][4];
         const Index own_row = row + lane.warp() * 16 + lane.lane() / 4;
-        const SeenKeys seen[2] = {seen_by(own_row), seen_by(own_row + 8)};
+        const SeenKeys seen[2] = {keys_seen(s, own_row), keys_seen(s, own_row + 8)};
         lane.template wait_copies<1>();
         lane.sync();
         ORRERY_UNROLL
@@ -168,13 +177,6 @@ struct PrefillTiles {
     }
 
   private:
-    ORRERY_DEVICE SeenKeys seen_by(Index row) const {
-        const Index position = row + s.keys - s.queries;
-        const Index first = s.window > 0 && position - s.window + 1 > 0 ? position - s.window + 1 : 0;
-        const Index end = s.causal && position + 1 < s.keys ? position + 1 : s.keys;
-        return {first, end};
-    }
-
     template <class Lane, class Shared>
     ORRERY_DEVICE void fill_keys(Lane& lane, const Shared& shared, Index batch, Index head, Index key, int stage, bool wanted) const {
         if (wanted) {
@@ -197,6 +199,11 @@ struct PrefillTiles {
             const Index row = own_row + 8 * r;
             if (row >= s.queries) continue;
             const float inverse = rows.sum[r] > 0.0F ? 1.0F / rows.sum[r] : 0.0F;   // a row that sees nothing is zero
+            if (sums != nullptr && lane.lane() % 4 == 0) {
+                // A row that sees nothing gets a sum that makes every later exp2(score - sum) zero.
+                lane.store(sums + (batch * s.heads + head) * s.queries + row,
+                           rows.sum[r] > 0.0F ? rows.top[r] + log2_of_e * lane.log(rows.sum[r]) : -no_score);
+            }
             Bf16* out = y + ((batch * s.queries + row) * s.heads + head) * s.head;
             ORRERY_UNROLL
             for (int j = 0; j < head_tile / 8; ++j) {

@@ -42,9 +42,10 @@ struct DecodePages {
     static constexpr int stages = 3;
     static constexpr int tile_values = page_of_tokens * head_tile;
     static constexpr int warp_values = stages * 2 * tile_values;
-    static constexpr int query_at = warps * warp_values;
+    static constexpr int query_at = 0;   // before the pages come: 96 KiB in all, which any GPU from Ampere on can give a block
     static constexpr int merge_floats = queries_of_warp * (head_tile + 2);   // of one warp
-    static constexpr int shared_bytes = (query_at + tile_values) * static_cast<int>(sizeof(Bf16));
+    static constexpr int shared_values = warps * warp_values;
+    static constexpr int shared_bytes = shared_values * static_cast<int>(sizeof(Bf16));
     static_assert(warps * merge_floats * sizeof(float) <= shared_bytes);
 
     DecodeShape s;
@@ -67,7 +68,7 @@ struct DecodePages {
         const Index batch = lane.block() / (splits * s.parts_of_group() * s.kv_heads);
         const Index first_head = kv * s.group() + part * queries_of_warp;
         const int rows_here = static_cast<int>(s.group() - part * queries_of_warp < queries_of_warp ? s.group() - part * queries_of_warp : queries_of_warp);
-        const auto shared = lane.template shared<Bf16>(0, query_at + tile_values);
+        const auto shared = lane.template shared<Bf16>(0, shared_values);
         fill_tile<queries_of_warp, head_tile>(lane, shared, query_at, {q + (batch * s.heads + first_head) * s.head, s.head, rows_here, static_cast<int>(s.head),
                                               s.head % chunk_values == 0}, lane.thread(), threads_most);
         lane.commit_copies();
@@ -76,6 +77,7 @@ struct DecodePages {
         std::uint32_t queries[head_tile / 16][4];
         ORRERY_UNROLL
         for (int step = 0; step < head_tile / 16; ++step) left_fragment<head_tile>(lane, shared, query_at, 0, step, queries[step]);
+        lane.sync();   // all warps have read the queries: their room is a page's
 
         RowsOfWarp<head_tile> rows;
         walk_pages(lane, shared, batch, kv, split, queries, rows);

@@ -60,11 +60,28 @@ T element_from(float value) {
     }
 }
 
+/// Values that are drawn before they repeat: an odd number near a million, so that a gigabyte takes no minute to draw and
+/// no two rows of a power of two are alike.
+constexpr Index drawn_most = (Index{1} << 20) + 7;
+
+template <class T>
+void repeat_drawn(std::vector<T>& values, Index extent) {
+    while (static_cast<Index>(values.size()) < extent) {
+        const auto more = std::min(values.size(), static_cast<std::size_t>(extent) - values.size());
+        const std::size_t before = values.size();
+        values.resize(before + more);
+        std::copy_n(values.begin(), more, values.begin() + static_cast<std::ptrdiff_t>(before));
+    }
+}
+
 /// Uniform on [-scale, scale).
 template <class T>
 std::vector<T> random_values(Index extent, Rng& rng, float scale = 1.0F) {
-    std::vector<T> values(static_cast<std::size_t>(extent));
+    std::vector<T> values;
+    values.reserve(static_cast<std::size_t>(extent));
+    values.resize(static_cast<std::size_t>(std::min(extent, drawn_most)));
     for (T& value : values) value = element_from<T>(scale * (static_cast<float>(rng.next() >> 40) * 0x1p-23F - 1.0F));
+    repeat_drawn(values, extent);
     return values;
 }
 

@@ -31,6 +31,16 @@ bool names_gpu(const std::string& device);
 /// the driver, the GPU, or an architecture that the kernels were compiled for.
 Result<GpuDescription> open_gpu(const std::string& device);
 
+/// Which file of hardware/catalog/devices a GPU is, by the name that its driver gives it.
+struct GpuName {
+    std::string_view driver;         // "NVIDIA H100 80GB HBM3", as nvidia-smi prints it
+    std::string_view device;         // "h100-sxm"
+};
+/// NVIDIA, "Supported Chips" of the driver's README (580), in the spelling of nvidia-smi.
+const std::vector<GpuName>& gpu_names();
+/// A problem for names that the table does not hold.
+Result<std::string> device_of_gpu(const std::string& place, const std::string& driver_name);
+
 /// The kernels that run on a GPU, in the form of reference_kernels(); empty where this build has none.
 const std::vector<KernelEntry>& device_kernels();
 

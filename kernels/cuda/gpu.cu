@@ -47,6 +47,20 @@ void Gpu::read(void* to, const void* from, std::size_t bytes) {
 
 void Gpu::finish() { require_success(cudaDeviceSynchronize(), "waiting for the GPU"); }
 
+std::shared_ptr<void> Gpu::allocate_pinned(std::size_t bytes) {
+    void* memory = nullptr;
+    require_success(cudaMallocHost(&memory, bytes == 0 ? 1 : bytes), "allocating pinned memory");
+    return {memory, [](void* p) { cudaFreeHost(p); }};
+}
+
+void Gpu::copy_in(void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) require_success(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, nullptr), "copying to the GPU");
+}
+
+void Gpu::copy_out(void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) require_success(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, nullptr), "copying from the GPU");
+}
+
 int Gpu::processors() { return attribute(cudaDevAttrMultiProcessorCount, current_gpu()); }
 
 int Gpu::shared_most() { return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, current_gpu()); }

@@ -1,7 +1,7 @@
 // The door to the CUDA runtime: memory, launches and times of the GPU at hand. Compiles without CUDA.
 #pragma once
 
-#include "kernels/cuda/lane.hpp"
+#include "kernels/cuda/product_call.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -23,10 +23,17 @@ struct Gpu {
     static void write(void* to, const void* from, std::size_t bytes);   // host to device
     static void read(void* to, const void* from, std::size_t bytes);    // device to host, after all launches
     static void finish();
+    /// Host memory that the GPU reads and writes by itself; copies to and from it queue up behind launches.
+    static std::shared_ptr<void> allocate_pinned(std::size_t bytes);
+    static void copy_in(void* to, const void* from, std::size_t bytes);
+    static void copy_out(void* to, const void* from, std::size_t bytes);
     /// Streaming multiprocessors.
     static int processors();
     /// Shared memory that one block can have, in bytes.
     static int shared_most();
+    static PlannedProduct plan_product(const ProductCall& call, const void* left, const void* right, void* out) {
+        return plan_library_product(call, left, right, out);
+    }
     /// Does nothing where the grid is empty. Each kernel is compiled in one of the .cu files.
     template <class Kernel>
     static void launch(const Grid& grid, const Kernel& kernel);

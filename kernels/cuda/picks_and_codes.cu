@@ -1,6 +1,7 @@
-// Compiles quantising, the gradients of norms and the kernels that go by index for the GPU.
+// Compiles quantising, the gradients of norms, optimizers over whole tensors and the kernels that go by index for the GPU.
 #include "kernels/cuda/gpu_launch.hpp"
 #include "kernels/cuda/norm_backward.hpp"
+#include "kernels/cuda/optimizers.hpp"
 #include "kernels/cuda/picks.hpp"
 #include "kernels/cuda/quantise.hpp"
 
@@ -38,5 +39,13 @@ template void Gpu::launch(const Grid&, const ScatterAddRows&);
 template void Gpu::launch(const Grid&, const TopKRows&);
 template void Gpu::launch(const Grid&, const PointerChase&);
 template void Gpu::launch(const Grid&, const CountLaunch&);
+template void Gpu::launch(const Grid&, const LambUpdate&);
+template void Gpu::launch(const Grid&, const LambTrust&);
+template void Gpu::launch(const Grid&, const Elementwise<LambApply>&);
+template void Gpu::launch(const Grid&, const AdafactorSums&);
+template void Gpu::launch(const Grid&, const AdafactorMoments&);
+template void Gpu::launch(const Grid&, const AdafactorApply<1>&);
+template void Gpu::launch(const Grid&, const AdafactorApply<4>&);
+template void Gpu::launch(const Grid&, const ClearValues&);
 
 }  // namespace orrery::cuda

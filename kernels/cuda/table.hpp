@@ -2,12 +2,16 @@
 #pragma once
 
 #include "kernels/cuda/prepare_attention.hpp"
+#include "kernels/cuda/prepare_attention_backward.hpp"
 #include "kernels/cuda/prepare_elementwise.hpp"
+#include "kernels/cuda/prepare_library_multiply.hpp"
 #include "kernels/cuda/prepare_multiply.hpp"
 #include "kernels/cuda/prepare_norm_backward.hpp"
+#include "kernels/cuda/prepare_optimizers.hpp"
 #include "kernels/cuda/prepare_picks.hpp"
 #include "kernels/cuda/prepare_quantise.hpp"
 #include "kernels/cuda/prepare_rows.hpp"
+#include "kernels/cuda/prepare_transfers.hpp"
 
 namespace orrery::cuda {
 
@@ -23,10 +27,14 @@ const std::vector<KernelEntry>& device_table() {
     using enum DataType;
     using D = Device;
     static const std::vector<KernelEntry> entries{
+        {"matrix-multiply", "batch m n k", "Product by the library (cuBLASLt), the fastest of 16 algorithms.", {fp32, tf32, bf16, fp16, fp8, int8},
+         prepare_library_multiply<D>},
         {"tiled-multiply", "batch m n k", "Product by our own tiles and the warp's matrix instruction.", {bf16}, prepare_tiled_multiply<D>},
         {"grouped-multiply", "groups rows n k", "One product per expert, rows spread unevenly, one launch.", {bf16}, prepare_grouped_multiply<D>},
         {"attention-prefill", "batch heads kv_heads head queries keys window causal", "Flash attention by tiles; heads up to 128.", {bf16},
          prepare_attention_prefill<D>},
+        {"attention-backward", "batch heads kv_heads head queries keys window causal", "Gradients of queries, keys and values; heads up to 128.",
+         {bf16}, prepare_attention_backward<D>},
         {"attention-decode", "batch heads kv_heads head keys window", "One query against pages of cached keys; heads up to 128.", {bf16},
          prepare_attention_decode<D>},
         {"layer-norm", "rows columns", "Mean and variance removed, gain and shift.", {fp32, bf16},
@@ -51,6 +59,8 @@ const std::vector<KernelEntry>& device_table() {
         {"top-k", "rows experts k", "Router: the k best of at most 512 and their weights.", {fp32}, prepare_top_k<D>},
         {"sgd", "elements", "SGD with momentum.", {fp32}, prepare_sgd<D>},
         {"adam", "elements", "AdamW.", {fp32}, prepare_adam<D>},
+        {"lamb", "elements", "LAMB on one tensor.", {fp32}, prepare_lamb<D>},
+        {"adafactor", "rows columns", "Adafactor on one matrix.", {fp32}, prepare_adafactor<D>},
         {"dropout", "elements", "Dropout by a counter-based generator.", {fp32, bf16},
          by_type<dropout_kernel<D, float>, dropout_kernel<D, Bf16>>},
         {"quantise-int8", "rows columns", "A scale per row.", {fp32, bf16},
@@ -72,6 +82,8 @@ const std::vector<KernelEntry>& device_table() {
         {"copy", "elements", "y = x.", {fp32, bf16}, by_type<copy_kernel<D, float>, copy_kernel<D, Bf16>>},
         {"triad", "elements", "z = x + s y (STREAM).", {fp32}, triad_kernel<D, float>},
         {"add", "elements", "y += x: a residual connection.", {fp32, bf16}, by_type<add_kernel<D, float>, add_kernel<D, Bf16>>},
+        {"host-to-device", "bytes", "From pinned memory over the host's link.", {fp32}, prepare_host_copy<D, true>},
+        {"device-to-host", "bytes", "To pinned memory over the host's link.", {fp32}, prepare_host_copy<D, false>},
         {"pointer-chase", "bytes hops", "Latency of dependent reads.", {fp32}, prepare_pointer_chase<D>},
         {"launch", "regions", "Starting kernels one after the other.", {fp32}, prepare_launch<D>},
     };

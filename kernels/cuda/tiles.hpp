@@ -54,6 +54,13 @@ ORRERY_DEVICE void left_fragment(Lane& lane, const Shared& tile, int tile_at, in
     lane.load_matrices(a, &tile[tile_at + place_in_tile<columns>(row + lane.lane() % 16, 2 * step + lane.lane() / 16)]);
 }
 
+/// The same from a tile stored [k][m]: rows [row, row + 16) are columns of the operand; `part` counts 16 of its rows.
+template <int columns, class Lane, class Shared>
+ORRERY_DEVICE void left_fragment_of_columns(Lane& lane, const Shared& tile, int tile_at, int row, int part, std::uint32_t (&a)[4]) {
+    const int matrix = lane.lane() / 8;
+    lane.load_matrices_transposed(a, &tile[tile_at + place_in_tile<columns>(row + matrix / 2 * 8 + lane.lane() % 8, 2 * part + matrix % 2)]);
+}
+
 /// Two right operands of mma (columns [16 pair, 16 pair + 8) and the next 8) from a tile stored [k][n]: rows
 /// [row, row + 16) of it.
 template <int columns, class Lane, class Shared>

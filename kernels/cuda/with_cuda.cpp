@@ -1,6 +1,8 @@
 // The table of kernels on a real GPU, and what stands in the way of using one.
-#include "kernels/cuda/device_kernels.hpp"
+#include "kernels/cuda/device_suite.hpp"
 #include "kernels/cuda/gpu.hpp"
+#include "kernels/cuda/gpu_sensors.hpp"
+#include "kernels/cuda/nccl_reduce.hpp"
 #include "kernels/cuda/table.hpp"
 
 namespace orrery {
@@ -22,12 +24,75 @@ GpuDescription described(int number, const cuda::GpuFacts& facts) {
     gpu.memory_free = Bytes::from_si(static_cast<double>(facts.memory_free));
     gpu.cache = Bytes::from_si(static_cast<double>(facts.cache));
     gpu.libraries = "CUDA " + cuda_version_text(facts.runtime) + " (driver " + cuda_version_text(facts.driver) + ")";
+    for (const std::string& library : {cuda::library_product_version(), cuda::reduce_library_version()}) {
+        if (!library.empty()) gpu.libraries += ", " + library;
+    }
     return gpu;
+}
+
+// The mean over one array on each GPU of this machine, in place.
+PreparedKernel prepare_gpu_all_reduce(const KernelCase& c, int, Rng& rng) {
+    const int gpus = cuda::gpu_count();
+    const cuda::PlannedReduce reduce = cuda::plan_all_reduce(gpus);
+    const auto values = cuda::random_values<float>(c.sizes[0], rng);
+    std::vector<cuda::DeviceArray<cuda::Gpu, float>> arrays;
+    std::vector<float*> places;
+    for (int g = gpus - 1; g >= 0; --g) {   // the first GPU stays chosen
+        cuda::choose_gpu_number(g);
+        arrays.insert(arrays.begin(), cuda::DeviceArray<cuda::Gpu, float>(1, values));
+        places.insert(places.begin(), arrays.front()[0]);
+    }
+    PreparedKernel kernel;
+    const auto ranks = static_cast<double>(gpus);
+    kernel.bytes = Bytes::from_si(4.0 * static_cast<double>(c.sizes[0]) * 2.0 * (ranks - 1.0) / ranks);   // that each GPU sends
+    kernel.flop = Flop::from_si(static_cast<double>(c.sizes[0]) * (ranks - 1.0));
+    kernel.finish = [] { cuda::Gpu::finish(); };
+    kernel.run = [=](int) { reduce(places, c.sizes[0]); };
+    kernel.check = [=, run = kernel.run] {
+        std::vector<double> want(values.size(), 0.0);
+        for (std::size_t g = 0; g < arrays.size(); ++g) {
+            std::vector<float> own = values;
+            for (std::size_t i = 0; i < own.size(); ++i) want[i] += static_cast<double>(own[i] *= static_cast<float>(g + 1)) / ranks;
+            arrays[g].write(0, own);
+        }
+        run(0);
+        double worst = 0.0;
+        for (int g = gpus - 1; g >= 0; --g) {
+            cuda::choose_gpu_number(g);
+            worst = std::max(worst, relative_error(arrays[static_cast<std::size_t>(g)].read(), want));
+        }
+        return worst;
+    };
+    return kernel;
 }
 
 }  // namespace
 
-const std::vector<KernelEntry>& device_kernels() { return cuda::device_table<cuda::Gpu>(); }
+const std::vector<KernelEntry>& device_kernels() {
+    static const std::vector<KernelEntry> entries = [] {
+        std::vector<KernelEntry> all = cuda::device_table<cuda::Gpu>();
+        all.push_back({"all-reduce", "elements", "Mean over the GPUs of this machine by NCCL.", {DataType::fp32}, prepare_gpu_all_reduce});
+        return all;
+    }();
+    return entries;
+}
+
+DeviceBench gpu_bench(const GpuDescription& gpu) {
+    DeviceBench bench;
+    bench.kernels = &device_kernels();
+    bench.cache = gpu.cache;
+    bench.memory_free = [number = gpu.number] { return Bytes::from_si(static_cast<double>(cuda::gpu_facts(number).memory_free)); };
+    bench.seconds_of = [watch = std::make_shared<cuda::GpuStopwatch>()](const std::function<void()>& launches) {
+        watch->start();
+        launches();
+        return watch->stop();
+    };
+    bench.held_back = [sensors = GpuSensors(gpu.pci)] {
+        const std::optional<GpuReading> reading = sensors.read();
+        return reading && reading->held_back();
+    };
+    return bench;
+}
 
 Result<GpuDescription> open_gpu(const std::string& device) {
     const std::string place = "--device " + device;

@@ -1,10 +1,16 @@
 // Takes the place of with_cuda.cpp in builds without CUDA: no kernels, and a refusal that says why.
-#include "kernels/cuda/device_kernels.hpp"
+#include "kernels/cuda/device_suite.hpp"
 
 namespace orrery {
 
 const std::vector<KernelEntry>& device_kernels() {
     static const std::vector<KernelEntry> none;
+    return none;
+}
+
+DeviceBench gpu_bench(const GpuDescription&) {
+    DeviceBench none;
+    none.kernels = &device_kernels();
     return none;
 }
 

@@ -1,5 +1,6 @@
 // Every CUDA kernel against its oracle in float64, on an emulated GPU; and the refusals where there is no real one.
-#include "kernels/cuda/device_kernels.hpp"
+#include "kernels/cuda/device_suite.hpp"
+#include "kernels/cuda/gpu_sensors.hpp"
 #include "kernels/cuda/table.hpp"
 #include "tests/kernels/emulated_gpu.hpp"
 
@@ -20,9 +21,9 @@ using SizeLists = std::vector<std::vector<std::int64_t>>;
 // Whole vectors and odd sizes; rows of a warp, of a block, of all its registers and beyond; single values and none.
 SizeLists sizes_of(const KernelEntry& entry) {
     const std::string_view name = entry.name;
-    if (name == "tiled-multiply") return {{1, 64, 96, 128}, {1, 1, 1, 1}, {3, 17, 33, 65}, {1, 131, 257, 77}, {1, 0, 8, 8}, {1, 5, 7, 0}, {1, 136, 136, 136}};
+    if (name == "tiled-multiply" || name == "matrix-multiply") return {{1, 64, 96, 128}, {1, 1, 1, 1}, {3, 17, 33, 65}, {1, 131, 257, 77}, {1, 0, 8, 8}, {1, 5, 7, 0}, {1, 136, 136, 136}};
     if (name == "grouped-multiply") return {{4, 64, 32, 48}, {3, 17, 13, 29}, {8, 3, 16, 16}, {1, 5, 9, 7}, {2, 0, 4, 4}, {2, 300, 40, 40}};
-    if (name == "attention-prefill") {
+    if (name == "attention-prefill" || name == "attention-backward") {
         return {{1, 2, 2, 64, 130, 130, 0, 1}, {2, 4, 2, 32, 77, 77, 0, 1}, {1, 2, 1, 16, 65, 200, 0, 1}, {1, 2, 2, 40, 150, 150, 37, 1},
                 {1, 3, 3, 24, 70, 131, 0, 0}, {1, 1, 1, 8, 1, 1, 0, 1}, {0, 2, 2, 16, 8, 8, 0, 1}, {1, 2, 1, 128, 100, 100, 0, 1},
                 {1, 1, 1, 13, 20, 9, 0, 1}, {1, 2, 2, 66, 64, 128, 0, 1}};
@@ -99,7 +100,7 @@ TEST_CASE("the table of CUDA kernels says each kernel once", "[kernels][cuda]") 
         const KernelEntry* reference = find_kernel(entry.name);
         if (reference != nullptr) CHECK(reference->sizes == entry.sizes);
     }
-    for (const KernelEntry& entry : device_kernels()) CHECK(seen.contains(entry.name));
+    for (const KernelEntry& entry : device_kernels()) CHECK((seen.contains(entry.name) || entry.name == "all-reduce"));   // of real GPUs only
     CHECK(find_device_kernel("no such kernel") == nullptr);
     CHECK((device_kernels().empty() || find_device_kernel("softmax") != nullptr));
 }
@@ -178,6 +179,136 @@ TEST_CASE("a device of CUDA is named by its number", "[kernels][cuda]") {
     // Method: names by hand.
     for (const char* name : {"cuda", "cuda:0", "cuda:17"}) CHECK(names_gpu(name));
     for (const char* name : {"", "cpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1234", "h100-sxm"}) CHECK(!names_gpu(name));
+}
+
+TEST_CASE("a device's suite judges, samples and refuses by the device's own clock", "[kernels][cuda]") {
+    // Method: on an emulated GPU whose clock says 2 us a run and a nanosecond for each 1000 bytes moved; a shape too large
+    // for its memory, a kernel that it has not, and a datasheet that it beats.
+    EmulatedGpu::set_order(0);
+    int asked = 0;
+    DeviceBench bench;
+    bench.kernels = &cuda::device_table<EmulatedGpu>();
+    bench.cache = Bytes::from_si(65536.0);
+    bench.memory_free = [] { return Bytes::from_si(1048576.0); };
+    bench.seconds_of = [](const std::function<void()>& launches) {
+        const std::uint64_t before = EmulatedGpu::bytes_moved();
+        launches();
+        return 2e-3 + 1e-12 * static_cast<double>(EmulatedGpu::bytes_moved() - before);   // as long as a sample must be
+    };
+    bench.held_back = [&asked] { return ++asked % 3 == 0; };
+    Device device;
+    device.matrix_peak[DataType::fp32] = device.vector_peak = FlopPerSecond::from_si(1e12);
+    device.memory_bandwidth = BytesPerSecond::from_si(1e12);
+    SuiteOptions options;
+    options.spell = 0.001_s;
+    options.rounds = 1;
+    std::size_t told = 0;
+    const auto rows = measure_device_suite({{{"softmax", {8, 256}, DataType::fp32}, true},
+                                            {{"copy", {1 << 20}, DataType::fp32}, false},
+                                            {{"no such kernel", {1}, DataType::fp32}, false},
+                                            {{"matrix-multiply", {1, 8, 8, 8}, DataType::fp32}, true},
+                                            {{"attention-decode", {3, 16, 4, 64, 64, 0}, DataType::bf16}, true}},
+                                           bench, device, options, [&](const SuiteProgress&) { ++told; });
+    REQUIRE(rows.size() == 5);
+    CHECK(told == 5);
+    CHECK(rows[3].refused.empty());
+    CHECK(rows[4].refused.empty());
+    CHECK(class_of(rows[4]) == "decode");
+    CHECK(rows[0].refused.empty());
+    CHECK(rows[0].time.seconds().si() == Approx(2e-3).epsilon(0.01));
+    CHECK(rows[0].time.disturbed > 0);
+    CHECK(rows[0].time.repeats >= 7);
+    CHECK(class_of(rows[0]) == "streaming cold");
+    CHECK(rows[1].shrunk_from == "copy fp32 1048576");
+    CHECK(rows[1].kernel_case.sizes.front() < 1 << 20);
+    CHECK(rows[2].refused == "the device has no such kernel");
+    device.matrix_peak[DataType::fp32] = FlopPerSecond::from_si(1e3);
+    const auto beaten = measure_device_suite({{{"matrix-multiply", {1, 8, 8, 8}, DataType::fp32}, true}}, bench, device, options, [](const SuiteProgress&) {});
+    CHECK_THAT(beaten.front().refused, Catch::Contains("times the peak"));
+}
+
+TEST_CASE("the shapes of a GPU's suite fit its memory and its formats", "[kernels][cuda]") {
+    // Method: each case by its footprint, its flop and the types that the table of kernels lists.
+    Device device;
+    for (const DataType type : {DataType::fp32, DataType::tf32, DataType::bf16, DataType::int8}) device.matrix_peak[type] = FlopPerSecond::from_si(1e14);
+    device.vector_peak = FlopPerSecond::from_si(1e13);
+    device.memory_capacity = Bytes::from_si(80e9);
+    const auto cases = device_suite_cases(false, 1, device);
+    CHECK(cases.size() > 200);
+    CHECK(cases == device_suite_cases(false, 1, device));
+    CHECK(cases != device_suite_cases(false, 2, device));
+    const auto& table = cuda::device_table<EmulatedGpu>();
+    for (const SuiteCase& one : cases) {
+        INFO(words_of(one.kernel_case));
+        const auto entry = std::find_if(table.begin(), table.end(), [&](const KernelEntry& e) { return e.name == one.kernel_case.kernel; });
+        REQUIRE(entry != table.end());
+        CHECK(std::find(entry->types.begin(), entry->types.end(), one.kernel_case.type) != entry->types.end());
+        CHECK(static_cast<std::size_t>(std::count(entry->sizes.begin(), entry->sizes.end(), ' ')) + 1 == one.kernel_case.sizes.size());
+        CHECK(footprint_of(one.kernel_case) < 0.4 * device.memory_capacity);
+        const bool product = one.kernel_case.kernel == "matrix-multiply";
+        CHECK((!product || one.kernel_case.type != DataType::fp8));   // this device has no fp8
+    }
+}
+
+TEST_CASE("a fit to a GPU's suite predicts the rows that it did not see", "[kernels][cuda]") {
+    // Method: rows that take a plain roofline's time, 80 % of the peak and 90 % of the memory plus 3 us; a fit to four fifths
+    // of them must come within a tenth of the others on average, whatever calibration the device had before.
+    Device device;
+    device.name = "some-gpu";
+    device.matrix_peak[DataType::bf16] = FlopPerSecond::from_si(1e15);
+    device.matrix_peak[DataType::fp32] = device.vector_peak = FlopPerSecond::from_si(6e13);
+    device.memory_bandwidth = BytesPerSecond::from_si(3.35e12);
+    device.memory_capacity = Bytes::from_si(80e9);
+    device.cache = Bytes::from_si(50e6);
+    device.cores = 132;
+    std::vector<MeasuredCase> rows;
+    for (const SuiteCase& one : device_suite_cases(false, 3, device)) {
+        const auto& [kernel, sizes, type] = one.kernel_case;
+        MeasuredCase row;
+        row.kernel_case = one.kernel_case;
+        row.cold = one.cold;
+        if (kernel == "matrix-multiply" && type == DataType::bf16) row.work = MatrixMultiply{sizes[1], sizes[2], sizes[3], 1, type, 2.0};
+        if (kernel == "softmax") row.work = Streaming{Bytes::from_si(8.0 * static_cast<double>(sizes[0] * sizes[1])), 1, Flop{}};
+        if (kernel == "adam") row.work = Streaming{Bytes::from_si(28.0 * static_cast<double>(sizes[0])), 1, Flop{}};
+        if (!row.work) continue;
+        row.flop = flop_of(*row.work);
+        row.bytes = bytes_of(*row.work);
+        const double seconds = 3e-6 + std::max(row.flop.si() / 0.8e15, row.bytes.si() / 3e12);
+        row.time = {Seconds::from_si(seconds), Seconds::from_si(seconds), 0.0, 9, 0, true};
+        rows.push_back(row);
+    }
+    const DeviceFit fit = fit_device(device, "CUDA 13.0", rows, 1);
+    CHECK(fit.calibration.device == "some-gpu");
+    REQUIRE(fit.calibration.gemm.size() == 1);
+    CHECK(fit.calibration.gemm.front().type == DataType::bf16);
+    CHECK(fit.calibration.prefill.empty());
+    REQUIRE(fit.held_out.size() >= 8);
+    double sum = 0.0;
+    for (const CaseError& error : fit.held_out) sum += std::abs(error.error());
+    CHECK(sum / static_cast<double>(fit.held_out.size()) < 0.1);
+    CHECK_THAT(fit.refused.front().place, Catch::Contains("streaming"));   // ten rows of a quick suite are too few
+}
+
+TEST_CASE("a GPU that the catalogue does not know is refused by its name", "[kernels][cuda]") {
+    // Method: a name that no driver gives, names by hand, and each driver's name once.
+    CHECK(device_of_gpu("--device cuda:0", "NVIDIA H100 80GB HBM3").value() == "h100-sxm");
+    const Result<std::string> unknown = device_of_gpu("--device cuda:0", "NVIDIA Z9");
+    REQUIRE(!unknown.ok());
+    CHECK(unknown.problems().front().place == "--device cuda:0");
+    CHECK_THAT(unknown.problems().front().problem, Catch::Contains("NVIDIA Z9"));
+    std::set<std::string_view> seen;
+    for (const GpuName& name : gpu_names()) CHECK(seen.insert(name.driver).second);
+}
+
+TEST_CASE("sensors of a GPU say nothing where there is none, and tell heat from the usual power limit", "[kernels][cuda]") {
+    // Method: an address that no bus has; the bits of NVML's documentation by hand.
+    CHECK(!GpuSensors("ffff:ff:1f.7").read());
+    GpuReading reading{1.98e9, 2.619e9, 41.0, Watts::from_si(118.0), 0x4};
+    CHECK(!reading.held_back());
+    CHECK(words_of(reading) == "1980 MHz, memory 2619 MHz, 41 C, 118 W");
+    reading.reasons = 0x40;
+    CHECK(reading.held_back());
+    CHECK_THAT(words_of(reading), Catch::Contains("held back"));
 }
 
 TEST_CASE("a machine without a GPU is refused in words", "[kernels][cuda]") {

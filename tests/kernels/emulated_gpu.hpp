@@ -7,7 +7,7 @@
 // blocks at the same time.
 #pragma once
 
-#include "kernels/cuda/lane.hpp"
+#include "kernels/cuda/product_call.hpp"
 
 #include <array>
 #include <cmath>
@@ -141,8 +141,13 @@ struct EmulatedGpu {
     static void write(void* to, const void* from, std::size_t bytes);
     static void read(void* to, const void* from, std::size_t bytes);
     static void finish() {}
+    static std::shared_ptr<void> allocate_pinned(std::size_t bytes) { return allocate(bytes); }
+    static void copy_in(void* to, const void* from, std::size_t bytes) { write(to, from, bytes); }
+    static void copy_out(void* to, const void* from, std::size_t bytes) { read(to, from, bytes); }
     static int processors() { return 3; }
     static int shared_most() { return 227 * 1024; }   // of an H100 (CUDA C++ Programming Guide, table of 9.0)
+    /// In the place of a library: plain loops over what the call says, sums in float64.
+    static cuda::PlannedProduct plan_product(const cuda::ProductCall& call, const void* left, const void* right, void* out);
     template <class Kernel>
     static void launch(const cuda::Grid& grid, const Kernel& kernel) {
         if (grid.threads > Kernel::threads_most) throw EmulationError("more threads in a block than the kernel was compiled for");

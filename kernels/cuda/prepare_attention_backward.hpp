@@ -1,0 +1,123 @@
+// The gradients of attention as an entry of the table of a device, judged by the chain rule in float64.
+#pragma once
+
+#include "kernels/cuda/attention_backward.hpp"
+#include "kernels/cuda/norm_backward.hpp"
+#include "kernels/cuda/prepare_attention.hpp"
+
+namespace orrery::cuda {
+
+/// Arrays of one call: inputs, what the forward pass left, and gradients; `delta` and `dq_sums` are work space.
+struct AttentionGradients {
+    const Bf16* q;
+    const Bf16* k;
+    const Bf16* v;
+    const Bf16* y;
+    const Bf16* dy;
+    const float* sums;
+    float* delta;      // [batch, heads, queries]
+    float* dq_sums;    // as dq
+    Bf16* dq;
+    Bf16* dk;
+    Bf16* dv;
+};
+
+template <class Device>
+void launch_attention_backward(const PrefillShape& s, const AttentionGradients& g) {
+    const auto launch = [](const auto& kernel) { Device::launch(kernel.grid(), kernel); };
+    const Index elements = s.batch * s.queries * s.heads * s.head;
+    const float factor = 1.0F / std::sqrt(static_cast<float>(s.head));
+    launch(ClearValues{g.dq_sums, elements});
+    launch(GradientDots{s, g.y, g.dy, g.delta});
+    s.head <= 64 ? launch(BackwardTiles<64>{s, g.q, g.k, g.v, g.dy, g.sums, g.delta, g.dq_sums, g.dk, g.dv, score_scale(s.head), factor})
+                 : launch(BackwardTiles<128>{s, g.q, g.k, g.v, g.dy, g.sums, g.delta, g.dq_sums, g.dk, g.dv, score_scale(s.head), factor});
+    launch(NarrowScaled{g.dq_sums, g.dq, elements, factor});
+}
+
+struct GradientsInFloat64 {
+    std::vector<double> dq, dk, dv;
+};
+
+/// The chain rule through softmax(q k^T / sqrt(head)) v, row by row.
+inline GradientsInFloat64 attention_gradients_in_float64(const PrefillShape& s, const std::vector<double>& q, const std::vector<double>& k,
+                                                         const std::vector<double>& v, const std::vector<double>& dy) {
+    GradientsInFloat64 out{std::vector<double>(q.size(), 0.0), std::vector<double>(k.size(), 0.0), std::vector<double>(v.size(), 0.0)};
+    const auto head = static_cast<std::size_t>(s.head);
+    const double factor = 1.0 / std::sqrt(static_cast<double>(s.head));
+    for (Index row = 0; row < s.batch * s.queries * s.heads; ++row) {
+        const Index batch = row / (s.heads * s.queries);
+        const Index kv = row % s.heads / (s.heads / s.kv_heads);
+        const SeenKeys seen = keys_seen(s, row / s.heads % s.queries);
+        const double* query = q.data() + static_cast<std::size_t>(row) * head;
+        const double* slope = dy.data() + static_cast<std::size_t>(row) * head;
+        const auto at = [&](Index key) { return static_cast<std::size_t>((batch * s.keys + key) * s.kv_heads + kv) * head; };
+        std::vector<double> weights;
+        std::vector<double> slopes;
+        double sum = 0.0;
+        for (Index key = seen.first; key < seen.end; ++key) {
+            double score = 0.0;
+            double weight_slope = 0.0;
+            for (std::size_t i = 0; i < head; ++i) {
+                score += query[i] * k[at(key) + i];
+                weight_slope += slope[i] * v[at(key) + i];
+            }
+            weights.push_back(std::exp(score * factor));   // inputs are small: no largest need be taken off
+            slopes.push_back(weight_slope);
+            sum += weights.back();
+        }
+        double mean = 0.0;
+        for (std::size_t j = 0; j < weights.size(); ++j) mean += (weights[j] /= sum) * slopes[j];
+        for (std::size_t j = 0; j < weights.size(); ++j) {
+            const std::size_t place = at(seen.first + static_cast<Index>(j));
+            const double score_slope = weights[j] * (slopes[j] - mean) * factor;
+            for (std::size_t i = 0; i < head; ++i) {
+                out.dv[place + i] += weights[j] * slope[i];
+                out.dk[place + i] += score_slope * query[i];
+                out.dq[static_cast<std::size_t>(row) * head + i] += score_slope * k[place + i];
+            }
+        }
+    }
+    return out;
+}
+
+template <class Device>
+PreparedKernel prepare_attention_backward(const KernelCase& c, int copies, Rng& rng) {
+    const AttentionShape shape{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5], c.sizes[6], c.sizes[7] != 0};
+    const PrefillShape s{shape.batch, shape.heads, shape.kv_heads, shape.head, shape.queries, shape.keys, shape.window, shape.causal};
+    const Index query_count = s.batch * s.queries * s.heads * s.head;
+    const auto query_values = random_values<Bf16>(query_count, rng);
+    const auto key_values = random_values<Bf16>(s.batch * s.keys * s.kv_heads * s.head, rng);
+    const auto value_values = random_values<Bf16>(s.batch * s.keys * s.kv_heads * s.head, rng);
+    const auto slope_values = random_values<Bf16>(query_count, rng);
+    const DeviceArray<Device, Bf16> q(copies, query_values);
+    const DeviceArray<Device, Bf16> k(copies, key_values);
+    const DeviceArray<Device, Bf16> v(copies, value_values);
+    const DeviceArray<Device, Bf16> dy(copies, slope_values);
+    const DeviceArray<Device, Bf16> y(1, query_count);
+    const DeviceArray<Device, float> sums(2, s.batch * s.heads * s.queries);   // and delta
+    const DeviceArray<Device, float> dq_sums(1, query_count);
+    const DeviceArray<Device, Bf16> dq(copies, query_count);
+    const DeviceArray<Device, Bf16> dk(copies, k.extent());
+    const DeviceArray<Device, Bf16> dv(copies, v.extent());
+    const auto launch = [](const auto& tiles) { Device::launch(tiles.grid(), tiles); };
+    s.head <= 64 ? launch(PrefillTiles<64>{s, q[0], k[0], v[0], y[0], score_scale(s.head), sums[0]})
+                 : launch(PrefillTiles<128>{s, q[0], k[0], v[0], y[0], score_scale(s.head), sums[0]});
+    Attention work = work_of(shape, DataType::bf16);
+    work.backward = true;
+    PreparedKernel kernel = attention_frame(work, copies);
+    kernel.finish = [] { Device::finish(); };
+    kernel.run = [=](int i) {
+        launch_attention_backward<Device>(s, {q[i], k[i], v[i], y[0], dy[i], sums[0], sums[1], dq_sums[0], dq[i], dk[i], dv[i]});
+    };
+    kernel.check = [=, run = kernel.run] {
+        dq.poison();
+        dk.poison();
+        dv.poison();
+        run(0);
+        const GradientsInFloat64 want = attention_gradients_in_float64(s, doubles_of(query_values), doubles_of(key_values), doubles_of(value_values), doubles_of(slope_values));
+        return std::max({relative_error(floats_of(dq.read()), want.dq), relative_error(floats_of(dk.read()), want.dk), relative_error(floats_of(dv.read()), want.dv)});
+    };
+    return kernel;
+}
+
+}  // namespace orrery::cuda
