@@ -424,3 +424,31 @@ TEST_CASE("stages of unequal size are tried where a search asks for them", "[pla
     const SearchFile wrong(R"({"over": {"workload.parallelism.stage_layers": ["3"]}})");
     CHECK(wrong.problem().find("has the value \"3\"") != std::string::npos);
 }
+
+TEST_CASE("a search over power caps trades time for energy", "[planner][search][power]") {
+    // Method: the clock by the cube root of power above idle; kernels bound by arithmetic take 1 / clock as long, so that no
+    // step takes longer than that, and the job's power above idle falls by the cube.
+    const SearchFile file(R"({"over": {"cluster.power_cap": ["400 W", "300 W", "200 W"], "workload.parallelism.tensor": [2],
+                              "workload.parallelism.pipeline": [2]}, "objective": "time", "top": 3})");
+    const LoadedSearch search = file.load();
+    REQUIRE(search.space.bases.size() == 3);
+    SearchOptions options;
+    options.top = 3;
+    const SearchResult result = search_plans(search.space, options);
+    REQUIRE(result.best.size() == 3);
+    const Device& device = search.space.bases[0].cluster.device;
+    for (std::size_t i = 1; i < 3; ++i) {
+        CHECK(result.best[i].base == i);   // the lower the cap, the longer the step
+        const double idle = 88.0 / 700.0;
+        const double cap = i == 1 ? 300.0 : 200.0;
+        const double clock = std::cbrt((cap / device.power_limit.si() - idle) / (1.0 - idle));
+        const double slower = result.best[i].estimate.step / result.best[0].estimate.step;
+        CHECK(slower > 1.0);
+        CHECK(slower < 1.0 / clock);
+        CHECK(search.space.bases[i].cluster.kernel_power == Approx(std::pow(clock, 3.0)));
+    }
+    options.objective = Objective::energy;
+    CHECK(search_plans(search.space, options).best.front().base == 2);
+    const SearchFile low(R"({"over": {"cluster.power_cap": ["60 W"]}})");
+    CHECK(low.problem().find("draws at the lowest clock") != std::string::npos);
+}
