@@ -87,6 +87,7 @@ std::optional<TokenNeed> tokens_needed(const GoalQuestion& question, const GoalB
 /// A whole training by one plan.
 struct GoalDesign {
     FoundPlan plan;
+    Seconds estimated;         // the plan's step in closed form, where `plan` has the simulated one; 0: not simulated
     double clock_share = 0.0;
     TokenNeed need;
     double steps = 0.0;

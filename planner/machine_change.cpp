@@ -1,15 +1,19 @@
 // Rates of a device, links of a fabric and start-up times of collectives, multiplied.
 #include "planner/machine_change.hpp"
 
-#include "hardware/result.hpp"
 #include "hardware/sibling.hpp"
 #include "network/collective_parameters.hpp"
 #include "network/routing.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace orrery {
 namespace {
+
+// An idle H100 SXM draws 88 W of its 700 W limit (the figure behind job_power()).
+constexpr double idle_share = 88.0 / 700.0;
 
 void change_device(Device& device, MachinePart part, double factor) {
     const Device before = device;
@@ -55,6 +59,26 @@ void change_latency(Fabric& fabric, double factor) {
 }
 
 }  // namespace
+
+double clock_under_cap(const Device& device, Watts cap, const PowerModel& model) {
+    const Watts idle = device.power_limit * idle_share;
+    const double share = (cap - idle) / (device.power_limit - idle);
+    return share <= 0.0 ? 0.0 : std::min(std::pow(share, 1.0 / model.exponent), 1.0);
+}
+
+Result<Cluster> capped_machine(Cluster cluster, Watts cap, const PowerModel& model) {
+    const Watts idle = cluster.device.power_limit * idle_share;
+    const double clock = clock_under_cap(cluster.device, cap, model);
+    if (clock < model.frequency_min) {
+        const Watts least = idle + (cluster.device.power_limit - idle) * std::pow(model.frequency_min, model.exponent);
+        return Problem{"/cluster/power_cap", "is " + std::to_string(std::lround(cap.si())) + " W, below what " + cluster.device.name + " draws at the lowest clock",
+                       "give " + std::to_string(std::lround(std::ceil(least.si()))) + " W or more"};
+    }
+    if (clock >= 1.0) return cluster;
+    cluster = changed_machine(std::move(cluster), MachinePart::arithmetic, clock);
+    cluster.kernel_power = std::pow(clock, model.exponent);
+    return cluster;
+}
 
 Cluster changed_machine(Cluster cluster, MachinePart part, double factor) {
     ORRERY_CHECK(factor > 0.0);

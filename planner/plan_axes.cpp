@@ -19,6 +19,8 @@ constexpr std::array<PlanAxisInfo, plan_axis_count> axis_table{{
     {PlanAxis::expert_tensor, "workload.parallelism.expert_tensor", "powers of two up to a scale-up domain"},
     {PlanAxis::schedule, "workload.parallelism.schedule", "1f1b, 1f1b-interleaved, zb-h1"},
     {PlanAxis::virtual_stages, "workload.parallelism.virtual_stages", "divisors of the layers up to 16"},
+    {PlanAxis::stage_layers, "workload.parallelism.stage_layers",
+     "evenly; if asked for: with a first stage of one layer fewer and a last one of one or two"},
     {PlanAxis::fsdp, "workload.parallelism.fsdp", "with and without"},
     {PlanAxis::micro_batch, "workload.micro_batch", "powers of two up to 16"},
     {PlanAxis::global_batch, "workload.global_batch", "the scenario's own"},
@@ -61,6 +63,20 @@ std::optional<std::int32_t> parse_order(std::string_view text) {
         text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
     }
     return order.size() > 5 ? std::nullopt : std::optional(order_code(order));
+}
+
+std::optional<std::int32_t> parse_fewer_layers(std::string_view text) {
+    if (text == "even") return 0;
+    const std::size_t comma = text.find(',');
+    if (comma == std::string_view::npos) return std::nullopt;
+    const auto number = [](std::string_view digits) {
+        int value = -1;
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return error == std::errc{} && end == digits.data() + digits.size() ? value : -1;
+    };
+    const FewerLayers fewer{number(text.substr(0, comma)), number(text.substr(comma + 1))};
+    const auto is_in = [](int value) { return value >= 0 && value <= fewer_layers_max; };
+    return is_in(fewer.first) && is_in(fewer.last) ? std::optional(fewer_layers_code(fewer)) : std::nullopt;
 }
 
 std::optional<std::int32_t> parse_count(std::string_view text) {
@@ -110,6 +126,7 @@ void apply_axis(PlanAxis axis, std::int32_t value, TrainingSpec& spec) {
         case PlanAxis::expert_tensor: plan.expert_tensor = value; break;
         case PlanAxis::schedule: plan.schedule = static_cast<PipelineSchedule>(value); break;
         case PlanAxis::virtual_stages: plan.virtual_stages = value; break;
+        case PlanAxis::stage_layers: break;   // needs the model: share_out_layers()
         case PlanAxis::zero: plan.zero = value; break;
         case PlanAxis::fsdp: plan.fsdp = value == 1; break;
         case PlanAxis::shard: plan.shard = value; break;
@@ -140,6 +157,7 @@ std::int32_t axis_value(PlanAxis axis, const TrainingSpec& spec) {
         case PlanAxis::expert_tensor: return plan.expert_tensor;
         case PlanAxis::schedule: return static_cast<std::int32_t>(plan.schedule);
         case PlanAxis::virtual_stages: return plan.virtual_stages;
+        case PlanAxis::stage_layers: return 0;
         case PlanAxis::zero: return plan.zero;
         case PlanAxis::fsdp: return plan.fsdp ? 1 : 0;
         case PlanAxis::shard: return plan.shard;
@@ -167,6 +185,10 @@ std::string axis_text(PlanAxis axis, std::int32_t value) {
             for (const RankAxis one : order_of_code(value)) text += (text.empty() ? "" : ",") + std::string(name_of(one));
             return text;
         }
+        case PlanAxis::stage_layers: {
+            const FewerLayers fewer = fewer_layers_of(value);
+            return value == 0 ? "even" : std::to_string(fewer.first) + "," + std::to_string(fewer.last);
+        }
         case PlanAxis::fsdp: return value == 1 ? "true" : "false";
         case PlanAxis::sequence_parallel:
         case PlanAxis::overlap_tensor:
@@ -185,6 +207,7 @@ std::optional<std::int32_t> parse_axis_value(PlanAxis axis, std::string_view tex
         case PlanAxis::schedule: return position_of<PipelineSchedule>(text);
         case PlanAxis::recompute: return position_of<Recompute>(text);
         case PlanAxis::order: return parse_order(text);
+        case PlanAxis::stage_layers: return parse_fewer_layers(text);
         case PlanAxis::fsdp: return parse_switch(text, false);
         case PlanAxis::sequence_parallel:
         case PlanAxis::overlap_tensor:

@@ -10,6 +10,12 @@ namespace {
 
 std::size_t gathered_kind(const Parallelism& plan) { return plan.shards_parameters() ? 2 : plan.zero == 2 ? 1 : 0; }
 
+/// Layers of the first and the last stage of a plan that lists them, and one more: the others follow from them.
+std::pair<std::int32_t, std::int32_t> ends_of(const Parallelism& plan) {
+    if (plan.stage_layers.empty()) return {0, 0};
+    return {plan.stage_layers.front() + 1, plan.stage_layers.back() + 1};
+}
+
 }  // namespace
 
 bool covers_base(const SearchBase& base) {
@@ -36,7 +42,8 @@ const PlanCosts::Layout& PlanCosts::layout_of(const TrainingSpec& spec) {
     const Parallelism& plan = spec.parallelism;
     const std::uint64_t remade = spec.recompute == Recompute::full ? 1 : spec.recompute == Recompute::block ? 2 : 0;
     const auto word = [](int high, int low) { return static_cast<std::uint64_t>(high) << 32U | static_cast<std::uint64_t>(low); };
-    const CostKey key{{word(plan.pipeline, plan.chunks_per_rank()), word(spec.recompute_layers, split_of(plan)), remade}};
+    const auto [first, last] = ends_of(plan);
+    const CostKey key{{word(plan.pipeline, plan.chunks_per_rank()), word(spec.recompute_layers, split_of(plan)), remade | word(first, last) << 2U}};
     const auto [place, is_new] = layouts_.try_emplace(key);
     if (is_new) place->second = lay_out(spec);
     return place->second;
@@ -123,7 +130,8 @@ void PlanCosts::compose(const TrainingSpec& spec) {
     const Parallelism& plan = spec.parallelism;
     const Degrees degrees{plan.tensor, plan.has_sequence_parallel() ? 1 : 0, plan.context, plan.pipeline, plan.data, plan.expert,
                           plan.expert_tensor, order_code(plan.order)};
-    const Choices choices{static_cast<std::int32_t>(spec.precision), static_cast<std::int32_t>(plan.schedule), plan.virtual_stages,
+    const auto [first, last] = ends_of(plan);
+    const Choices choices{first, last, static_cast<std::int32_t>(spec.precision), static_cast<std::int32_t>(plan.schedule), plan.virtual_stages,
                           plan.fsdp ? 1 : 0, spec.micro_batch, spec.global_batch, static_cast<std::int32_t>(spec.recompute),
                           spec.recompute_layers, axis_value(PlanAxis::overlap_tensor, spec),
                           axis_value(PlanAxis::overlap_experts, spec), plan.copies()};

@@ -80,7 +80,7 @@ class PlanCosts {
         std::array<std::optional<ActivationPeak>, 3> peaks;   // by what is gathered
     };
     using Degrees = std::array<std::int32_t, 8>;
-    using Choices = std::array<std::int32_t, 11>;
+    using Choices = std::array<std::int32_t, 13>;
 
     void compose(const TrainingSpec& spec);
     void compose_stage(const AlikeStages& alike, StageCost& stage) const;

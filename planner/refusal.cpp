@@ -168,9 +168,23 @@ Reason refused_recompute_layers(const SearchBase& base, const TrainingSpec& spec
     return says_same ? Reason(Refusal::same) : std::nullopt;
 }
 
+/// A split that is the even one, or another of the search's, says nothing new.
+Reason refused_stage_layers(const SearchBase& base, std::int32_t value, Parallelism& plan) {
+    if (!share_out_layers(base, value, plan)) return Refusal::pipeline;
+    if (value == 0) return std::nullopt;
+    for (const std::int32_t other : base.values[static_cast<std::size_t>(PlanAxis::stage_layers)]) {
+        if (other == value) break;
+        Parallelism before = plan;
+        if (!share_out_layers(base, other, before)) continue;
+        if ((other == 0 ? stage_layers(base.run.architecture, before) : before.stage_layers) == plan.stage_layers) return Refusal::same;
+    }
+    return std::nullopt;
+}
+
 /// What no axis decides alone: offloading and stages of unequal size that the scenario asks for.
-Reason refused_at_last(const Architecture& a, const TrainingSpec& spec) {
-    const Parallelism& plan = spec.parallelism;
+Reason refused_at_last(const SearchBase& base, const TrainingSpec& spec) {
+    const Architecture& a = base.run.architecture;
+    const Parallelism& plan = base.run.spec.parallelism;
     const bool is_uneven = !plan.stage_layers.empty() || plan.first_stage_layers > 0 || plan.last_stage_layers > 0 ||
                            plan.count_embedding || plan.count_head;
     if (!is_uneven && !spec.offload.any()) return std::nullopt;
@@ -201,14 +215,17 @@ std::optional<Refusal> refusal_after(PlanAxis axis, const SearchBase& base, Trai
         case PlanAxis::expert: return refused_expert(a, plan);
         case PlanAxis::expert_tensor: return refused_expert_tensor(a, plan);
         case PlanAxis::schedule: return refused_schedule(base, plan);
-        case PlanAxis::virtual_stages: return refused_virtual_stages(base, plan);
+        case PlanAxis::virtual_stages:
+            spec.parallelism.stage_layers = base.run.spec.parallelism.stage_layers;
+            return refused_virtual_stages(base, plan);
+        case PlanAxis::stage_layers: return refused_stage_layers(base, value, spec.parallelism);
         case PlanAxis::zero: return refused_sharding(base, plan);
         case PlanAxis::shard: return refused_shard(base, plan);
         case PlanAxis::global_batch: return refused_batch(spec);
         case PlanAxis::recompute_layers: return refused_recompute_layers(base, spec);
         case PlanAxis::recompute: return refused_recompute(base, spec);
         case PlanAxis::overlap_experts: return spec.overlap.experts && a.experts == 0 ? Reason(Refusal::overlap) : std::nullopt;
-        case PlanAxis::overlap_pipeline: return refused_at_last(a, spec);
+        case PlanAxis::overlap_pipeline: return refused_at_last(base, spec);
         case PlanAxis::optimizer:
         case PlanAxis::order:
         case PlanAxis::fsdp:

@@ -1,6 +1,8 @@
 // Values by default, and how many plans they make.
 #include "planner/search_space.hpp"
 
+#include "models/pipeline_split.hpp"
+
 #include <algorithm>
 #include <numeric>
 
@@ -91,6 +93,7 @@ std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster
         case PlanAxis::recompute_layers: return block_layers(a);
         case PlanAxis::overlap_experts:
             return has_experts ? std::vector<std::int32_t>{-1, 1} : std::vector<std::int32_t>{-1};
+        case PlanAxis::stage_layers: return {0};
         case PlanAxis::optimizer:
         case PlanAxis::global_batch:
         case PlanAxis::overlap_tensor:
@@ -99,6 +102,31 @@ std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster
         case PlanAxis::overlap_pipeline: return {axis_value(axis, run.spec)};
     }
     return {};
+}
+
+std::vector<std::int32_t> uneven_splits() {
+    std::vector<std::int32_t> splits;
+    for (const int first : {0, 1}) {
+        for (const int last : {0, 1, 2}) splits.push_back(fewer_layers_code({first, last}));
+    }
+    return splits;
+}
+
+bool share_out_layers(const SearchBase& base, std::int32_t value, Parallelism& plan) {
+    const Parallelism& own = base.run.spec.parallelism;
+    plan.stage_layers = own.stage_layers;
+    if (value == 0) return true;
+    const bool has_own_way = !own.stage_layers.empty() || own.first_stage_layers > 0 || own.last_stage_layers > 0 || own.count_embedding || own.count_head;
+    if (plan.pipeline < 2 || has_own_way) return false;
+    const Architecture& a = base.run.architecture;
+    const FewerLayers fewer = fewer_layers_of(value);
+    std::vector<int> layers = pipeline_split(a.stack() + fewer.first + fewer.last, plan.model_stages(), 0);
+    if (layers.empty()) return false;
+    layers.front() -= fewer.first;
+    layers.back() -= fewer.last;
+    if (layers.front() < 0 || layers.back() < 0) return false;
+    plan.stage_layers = std::move(layers);
+    return true;
 }
 
 Result<std::uint64_t> raw_plans(const SearchSpace& space) {
@@ -134,6 +162,7 @@ TrainingRun run_at(const SearchBase& base, const PlanPoint& point) {
     if (at(point, PlanAxis::data) == 0) {
         run.spec.parallelism.data = std::max(base.cluster.devices() / (plan.tensor * plan.context * plan.pipeline), 1);
     }
+    share_out_layers(base, at(point, PlanAxis::stage_layers), run.spec.parallelism);
     if (plan.fsdp) run.framework = base.sharded_framework;
     run.spec.framework = run.framework.name;
     return run;

@@ -33,6 +33,14 @@ struct SearchSpace {
 /// Values that an axis takes where nobody gives any; the scenario's own where there is no better guess.
 std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster, const TrainingRun& run);
 
+/// Splits of layers that a search tries where it is asked to: with up to one layer fewer on the first stage and up to two
+/// on the last.
+std::vector<std::int32_t> uneven_splits();
+
+/// Sets the layers of the plan's stages as a value of PlanAxis::stage_layers says; false: there are not enough of them,
+/// no pipeline, or the scenario shares them out in its own way.
+bool share_out_layers(const SearchBase& base, std::int32_t value, Parallelism& plan);
+
 /// Plans before any is refused: the product of the axes' values, summed over bases. 0 and the axis: an axis without
 /// values; more than can be counted is a Problem too, naming the longest axis.
 Result<std::uint64_t> raw_plans(const SearchSpace& space);

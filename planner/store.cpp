@@ -10,7 +10,7 @@
 namespace orrery {
 namespace {
 
-constexpr const char* layout_version = "1";
+constexpr const char* layout_version = "2";
 
 /// A prepared statement, finalized at the end.
 class StoreQuery {

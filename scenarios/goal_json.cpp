@@ -50,6 +50,7 @@ Json design_object(const LoadedSearch& search, const GoalDesign& design) {
             {"clock", design.step.frequency},
             {"clock_share", design.clock_share},
             {"step_time_s", design.step.step.si()},
+            {"estimated_step_time_s", design.estimated > Seconds{} ? Json(design.estimated.si()) : Json(nullptr)},
             {"steps", design.steps},
             {"tokens",
              {{"trained", need.tokens},

@@ -3,6 +3,7 @@
 #include "scenarios/scenario.hpp"
 
 #include "network/collective_parameters.hpp"
+#include "planner/machine_change.hpp"
 #include "scenarios/bought_machine.hpp"
 #include "scenarios/catalog.hpp"
 #include "scenarios/collective_file.hpp"
@@ -144,6 +145,10 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
                      {cluster.faults.links, cluster.faults.switches, cluster.faults.reroute}, scenario.seed),
         "/cluster/fabric", problems);
     if (!problems.empty()) return problems;
+    if (scenario.cluster.power_cap > Watts{}) {
+        cluster = value_or_problems(capped_machine(std::move(cluster), scenario.cluster.power_cap, PowerModel{}), "/cluster/power_cap", problems);
+        if (!problems.empty()) return problems;
+    }
     run.spec = scenario.workload;
     run.spec.framework = framework;
     if (Problems wrong = set_prices(scenario, resolved); !wrong.empty()) return wrong;

@@ -24,6 +24,7 @@ struct ClusterSpec {
     std::string calibration;      // file; empty: the catalogue's for the node's device
     std::string collectives;      // file; empty: the catalogue's for the node's device
     Faults faults;
+    Watts power_cap;              // of one device; 0: its own limit
     static constexpr auto fields() {
         using C = ClusterSpec;
         return std::tuple{
@@ -34,6 +35,9 @@ struct ClusterSpec {
             field("collectives", &C::collectives, any_value,
                   "Calibration of collectives to use (orrery calibrate --from LOG); absent: the catalogue's for the device."),
             field("faults", &C::faults, any_value, "What is slower than its kind."),
+            field("power_cap", &C::power_cap, positive,
+                  "Power that one device may draw (nvidia-smi -pl): its clock falls to keep it; absent: its own limit.",
+                  "clock by the cube root of power above idle; see search.power_model"),
         };
     }
 };

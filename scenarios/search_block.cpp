@@ -222,7 +222,9 @@ AxisValues axis_values(const SearchBlock& block, const Cluster& cluster, const T
     for (const PlanAxisInfo& one : plan_axes()) {
         auto& list = values[static_cast<std::size_t>(one.axis)];
         const auto given = std::find_if(block.keys.begin(), block.keys.end(), [&](const SearchKey& key) { return key.path == one.path; });
-        if (given == block.keys.end() ? others : given->automatic) {
+        if (one.axis == PlanAxis::stage_layers && given != block.keys.end() && given->automatic) {
+            list = uneven_splits();
+        } else if (given == block.keys.end() ? others : given->automatic) {
             list = automatic_values(one.axis, cluster, run);
         } else if (given != block.keys.end()) {
             for (const std::string& text : given->values) list.push_back(*parse_axis_value(one.axis, text));

@@ -11,6 +11,7 @@ namespace {
 
 /// A value as --set takes it.
 std::string setting_text(PlanAxis axis, std::int32_t value) {
+    if (axis == PlanAxis::stage_layers && value == 0) return "null";
     if (axis != PlanAxis::order) return axis_text(axis, value);
     Json list = Json::array();
     for (const RankAxis one : order_of_code(value)) list.push_back(std::string(name_of(one)));
@@ -58,6 +59,10 @@ std::vector<Setting> plan_settings(const SearchBase& base, const FoundPlan& plan
     for (const auto& [path, value] : base.settings) settings.push_back({path, value});
     const TrainingRun run = run_at(base, plan.point);
     for (const PlanAxisInfo& one : plan_axes()) {
+        if (one.axis == PlanAxis::stage_layers) {   // as a list: the value means it for one pipeline alone
+            if (at(plan.point, one.axis) != 0) settings.push_back({std::string(one.path), Json(run.spec.parallelism.stage_layers).dump()});
+            continue;
+        }
         const std::int32_t value = axis_value(one.axis, run.spec);
         const bool is_varied = base.values[static_cast<std::size_t>(one.axis)].size() > 1;
         if (!is_varied && one.axis != PlanAxis::data && value == axis_value(one.axis, base.run.spec)) continue;

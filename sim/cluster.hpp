@@ -65,6 +65,7 @@ struct Cluster {
     int nodes = 1;
     Fabric fabric;
     Faults faults;
+    double kernel_power = 1.0;   // that kernels draw, over what they do at the usual clock
     [[nodiscard]] int devices() const { return node.devices * nodes; }
 };
 

@@ -86,7 +86,7 @@ void add_host_memory(TrainingAnswer& answer, const Node& node) {
 }  // namespace
 
 Watts job_power(const Cluster& cluster, int devices, double busy) {
-    const double share = power_share_idle + power_share_busy * busy;
+    const double share = power_share_idle + power_share_busy * (busy * cluster.kernel_power);
     return rated_node_power(cluster) * (share * devices / cluster.node.devices);
 }
 

@@ -1,7 +1,7 @@
 // A search started, watched, stopped by Ctrl-C without losing what it found, and its answer written.
 #include "ui/command_plan.hpp"
 
-#include "planner/replay.hpp"
+#include "planner/goal_replay.hpp"
 #include "planner/search_team.hpp"
 #include "planner/store.hpp"
 #include "scenarios/output_file.hpp"
@@ -200,7 +200,7 @@ ExitStatus follow_team(const PlanOptions& options) {
 /// Processes for the best plans, made before the search starts its threads; none where nothing is to be played.
 std::optional<ReplayCrew> crew_of(const PlanOptions& options, const LoadedSearch& search) {
     const bool plays = !options.no_simulation && options.shard.empty() && search.scenario.fidelity == Fidelity::fluid &&
-                       search.block.objective != Objective::pareto && !search.block.goal;
+                       (search.block.objective != Objective::pareto || search.block.goal);
     if (!plays) return std::nullopt;
     const int processors = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
     const int workers = std::min(options.workers > 0 ? options.workers : processors, search.block.top);
@@ -208,10 +208,11 @@ std::optional<ReplayCrew> crew_of(const PlanOptions& options, const LoadedSearch
 }
 
 /// Judges the fastest plans as whole trainings; the answer's plans are then the goal's, best first.
-void answer_goals(const LoadedSearch& search, SearchResult& result, PlanExtras& extras) {
+void answer_goals(const LoadedSearch& search, std::optional<ReplayCrew>& crew, SearchResult& result, PlanExtras& extras) {
     if (!search.block.goal || result.fastest.empty()) return;
     const GoalQuestion question = goal_question(search.block);
-    extras.goal = answer_goal(question, search.space, search.judged, result.fastest);
+    extras.goal = crew ? answer_goal_played(question, search.space, search.judged, result.fastest, *crew, static_cast<std::size_t>(search.block.top))
+                       : answer_goal(question, search.space, search.judged, result.fastest);
     result.best.clear();
     for (const GoalDesign& design : extras.goal->designs) {
         if (result.best.size() < static_cast<std::size_t>(search.block.top)) result.best.push_back(design.plan);
@@ -280,13 +281,13 @@ ExitStatus command_plan(const PlanOptions& given) {
     }
     auto result = options.from.empty() ? search_or_resume(options, *search, has_team) : rank_stores(options, *search);
     if (!result) return print_problems(result.problems());
-    if (crew) {
+    if (crew && !search->block.goal) {
         result->replayed = crew->play(result->best);
         rank_replayed(search->space, search->block.objective, result->best, result->replayed);
     }
     if (!result->complete()) print_note("not all of the space was looked at; what follows is the best of what was");
     PlanExtras extras;
-    answer_goals(*search, result.value(), extras);
+    answer_goals(*search, crew, result.value(), extras);
     if (const Problems wrong = explain_named(options, *search, *result, extras); !wrong.empty()) return print_problems(wrong);
     const bool is_answered = !result->best.empty() && (!extras.goal || extras.goal->feasible > 0);
     const ExitStatus status = is_answered ? ExitStatus::done : ExitStatus::no;

@@ -85,6 +85,10 @@ std::string design_text(const LoadedSearch& search, const GoalDesign& design) {
     const ExpectedError expected = expected_error(base.cluster, run_at(base, design.plan.point));
     std::string text = line_of("Design", set_text(search, design.plan));
     text += line_of("Time", format_seconds(design.time) + "; " + interval_text(expected, design));
+    const Seconds step = design.plan.estimate.step;
+    text += line_of("Step", design.estimated > Seconds{}
+                                ? fmt::format("{} simulated, {} in closed form", format_seconds(step), format_seconds(design.estimated))
+                                : format_seconds(step) + " in closed form");
     text += line_of("Cost", fmt::format("{}; {}, {} a device and hour{}", format_usd(design.cost), name_of(judged.prices.tenure),
                                         format_usd(base.run.economics.device_hour),
                                         base.energy_paid > UsdPerJoule{} ? " and electricity" : ""));

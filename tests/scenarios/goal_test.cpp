@@ -1,6 +1,7 @@
 // Sizing questions against designs tried one by one, and explanations of plans against runs of their own.
 #include "scenarios/search_block.hpp"
 
+#include "planner/goal_replay.hpp"
 #include "scenarios/goal_json.hpp"
 #include "sim/training.hpp"
 #include "tests/program.hpp"
@@ -291,4 +292,33 @@ TEST_CASE("plans are explained by rank and by index, and other names are refused
     CHECK(contains(run_program({"plan", file, "--explain", "9"}).error, "--explain 9: is not among the 3 plans of the answer"));
     CHECK(contains(run_program({"plan", file, "--explain", "best"}).error, "--explain best: names no plan"));
     CHECK(contains(run_program({"plan", file, "--explain", "index=99999999"}).error, "lies beyond the space"));
+}
+
+TEST_CASE("the best designs of a goal have the steps that the simulation plays", "[planner][goal][replay]") {
+    // Method: run_training() in fluid detail of each design's own plan; times of whole trainings follow from it.
+    const TemporaryFolder folder;
+    const std::string file = goal_file(folder, R"("goal": {"tokens": "100 B", "finish_within": "60 days"})", rented);
+    auto search = load_search(file, {});
+    REQUIRE(search.ok());
+    ReplayCrew crew(search->space, 1, 1);
+    SearchOptions options;
+    options.by_group = true;
+    options.workers = 1;
+    const SearchResult result = search_plans(search->space, options);
+    const GoalQuestion question = goal_question(search->block);
+    const GoalAnswer answer = answer_goal_played(question, search->space, search->judged, result.fastest, crew, 2);
+    const GoalAnswer estimated = answer_goal(question, search->space, search->judged, result.fastest);
+    REQUIRE(answer.designs.size() == estimated.designs.size());
+    int simulated = 0;
+    for (const GoalDesign& design : answer.designs) {
+        const auto played = run_training(search->space.bases[design.plan.base].cluster, run_at(search->space.bases[design.plan.base], design.plan.point),
+                                         Fidelity::fluid, {});
+        REQUIRE(played.ok());
+        if (design.estimated <= Seconds{}) continue;
+        ++simulated;
+        CHECK(design.plan.estimate.step.si() == Approx(played->outcome.step.si()).epsilon(1e-9));
+        CHECK(design.time.si() == Approx(design.steps * played->outcome.step.si() / design.goodput.share).epsilon(1e-9));
+    }
+    CHECK(simulated >= 2);
+    CHECK(answer.designs.front().estimated > Seconds{});
 }

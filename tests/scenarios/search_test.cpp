@@ -389,3 +389,66 @@ TEST_CASE("a stored search resumes, ranks anew and merges from shards to the sam
     CHECK_FALSE(PlanStore::open_existing((folder / "none").string()).ok());
     std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("stages of unequal size are tried where a search asks for them", "[planner][search][split]") {
+    // Method: every plan of the space by itself, in the closed form of run_training() with the layers of its stages
+    // written out; the split that gives the last stage's head room is the fastest.
+    const SearchFile file(R"({"over": {"workload.parallelism.pipeline": [1, 4, 8], "workload.parallelism.tensor": [2],
+                              "workload.parallelism.zero": [0, 3],
+                              "workload.parallelism.schedule": ["1f1b", "1f1b-interleaved"], "workload.parallelism.virtual_stages": [1, 2],
+                              "workload.parallelism.stage_layers": ["even", "0,1", "1,1", "0,2", "1,2"]}, "top": 200})");
+    const LoadedSearch search = file.load();
+    const SearchBase& base = search.space.bases.front();
+    SearchOptions options;
+    options.top = 200;
+    options.exhaustive = true;
+    const SearchResult result = search_plans(search.space, options);
+    std::set<std::int32_t> splits;
+    for (const FoundPlan& plan : result.best) {
+        const auto answer = answer_at(base, plan.point);
+        REQUIRE(answer.has_value());
+        CHECK(plan.estimate.step.si() == Approx(answer->outcome.step.si()).epsilon(1e-9));
+        CHECK(plan.estimate.memory.si() == Approx(answer->memory.total().si()).epsilon(1e-9));
+        const std::int32_t split = at(plan.point, PlanAxis::stage_layers);
+        splits.insert(split);
+        const TrainingRun run = run_at(base, plan.point);
+        if (split == 0) continue;
+        int layers = 0;
+        for (const int one : run.spec.parallelism.stage_layers) layers += one;
+        CHECK(layers == base.run.architecture.stack());
+        const FewerLayers fewer = fewer_layers_of(split);
+        CHECK(run.spec.parallelism.stage_layers.back() + fewer.last == Approx(run.spec.parallelism.stage_layers.front() + fewer.first).margin(1.0));
+    }
+    CHECK(splits.size() >= 3);
+    CHECK(result.refused[static_cast<std::size_t>(Refusal::pipeline)] > 0);   // no pipeline, nothing to split
+    const SearchFile wrong(R"({"over": {"workload.parallelism.stage_layers": ["3"]}})");
+    CHECK(wrong.problem().find("has the value \"3\"") != std::string::npos);
+}
+
+TEST_CASE("a search over power caps trades time for energy", "[planner][search][power]") {
+    // Method: the clock by the cube root of power above idle; kernels bound by arithmetic take 1 / clock as long, so that no
+    // step takes longer than that, and the job's power above idle falls by the cube.
+    const SearchFile file(R"({"over": {"cluster.power_cap": ["400 W", "300 W", "200 W"], "workload.parallelism.tensor": [2],
+                              "workload.parallelism.pipeline": [2]}, "objective": "time", "top": 3})");
+    const LoadedSearch search = file.load();
+    REQUIRE(search.space.bases.size() == 3);
+    SearchOptions options;
+    options.top = 3;
+    const SearchResult result = search_plans(search.space, options);
+    REQUIRE(result.best.size() == 3);
+    const Device& device = search.space.bases[0].cluster.device;
+    for (std::size_t i = 1; i < 3; ++i) {
+        CHECK(result.best[i].base == i);   // the lower the cap, the longer the step
+        const double idle = 88.0 / 700.0;
+        const double cap = i == 1 ? 300.0 : 200.0;
+        const double clock = std::cbrt((cap / device.power_limit.si() - idle) / (1.0 - idle));
+        const double slower = result.best[i].estimate.step / result.best[0].estimate.step;
+        CHECK(slower > 1.0);
+        CHECK(slower < 1.0 / clock);
+        CHECK(search.space.bases[i].cluster.kernel_power == Approx(std::pow(clock, 3.0)));
+    }
+    options.objective = Objective::energy;
+    CHECK(search_plans(search.space, options).best.front().base == 2);
+    const SearchFile low(R"({"over": {"cluster.power_cap": ["60 W"]}})");
+    CHECK(low.problem().find("draws at the lowest clock") != std::string::npos);
+}
