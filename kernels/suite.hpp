@@ -58,7 +58,7 @@ struct SuiteProgress {
 
 struct SuiteOptions {
     std::uint64_t seed = 1;
-    Seconds limit = 150.0_s;         // of all; what is not measured by then is refused with this reason
+    Seconds limit = 130.0_s;         // of all; what is not measured by then is refused with this reason
     Seconds spell = 0.08_s;          // of samples of one shape
     int rounds = 4;                  // the first measures all, the others what is not steady
 };

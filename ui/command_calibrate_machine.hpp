@@ -16,7 +16,7 @@ struct MachineOptions {
     std::string check;          // calibration file to hold against 20 shapes measured anew
     std::string step;           // calibration file to hold against a training step
     std::uint64_t seed = 1;
-    double minutes = 0.0;       // of the suite; 0: two and a half, or thirty
+    double minutes = 0.0;       // of the suite; 0: two, or thirty
     int threads = 0;            // 0: all processors
 };
 

@@ -169,7 +169,7 @@ Action declare_calibrate(CLI::App& app) {
     app.add_option("--check", machine->check, "Measure 20 shapes anew and say whether this calibration still holds")->type_name("FILE");
     app.add_option("--step", machine->step, "Run a small training step beside its prediction by this calibration")->type_name("FILE");
     app.add_option("--seed", machine->seed, "Of shapes and data")->type_name("N");
-    app.add_option("--minutes", machine->minutes, "With --suite: time for it; absent: two and a half, or thirty")
+    app.add_option("--minutes", machine->minutes, "With --suite: time for it; absent: two, or thirty")
         ->check(CLI::Range(0.1, 1440.0))
         ->type_name("N");
     app.add_option("--threads", machine->threads, "Threads to run on; absent: one per processor")
