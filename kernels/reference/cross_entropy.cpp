@@ -18,11 +18,7 @@ ORRERY_CLONES void cross_entropy_rows(float* x, const std::int32_t* targets, flo
     walk_rows(
         begin, end, vocabulary,
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
-            const float* from = x + row * vocabulary;
-            fetch(from + first, last - first);
-            float top = first == 0 ? -3e38F : tops[row_slot(row)];
-            for (Index i = first; i < last; ++i) top = from[i] > top ? from[i] : top;
-            tops[row_slot(row)] = top;
+            keep_top(x + row * vocabulary, tops, row, first, last);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             float* const at = x + row * vocabulary;
@@ -34,7 +30,7 @@ ORRERY_CLONES void cross_entropy_rows(float* x, const std::int32_t* targets, flo
                 at[i] = e;
                 sum += e;
             }
-            sums[row_slot(row)] = first == 0 ? sum : sums[row_slot(row)] + sum;
+            keep_sum(sums, row, first, sum);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             float* const at = x + row * vocabulary;

@@ -27,14 +27,14 @@ ORRERY_CLONES void layer_norm_rows(const float* __restrict x, const float* __res
             fetch(from + first, last - first);
             float sum = 0.0F;
             for (Index i = first; i < last; ++i) sum += from[i];
-            sums[row_slot(row)] = first == 0 ? sum : sums[row_slot(row)] + sum;
+            keep_sum(sums, row, first, sum);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
             const float mean = sums[row_slot(row)] * inverse;
             float sum = 0.0F;
             for (Index i = first; i < last; ++i) sum += (from[i] - mean) * (from[i] - mean);
-            squares[row_slot(row)] = first == 0 ? sum : squares[row_slot(row)] + sum;
+            keep_sum(squares, row, first, sum);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
@@ -61,7 +61,7 @@ ORRERY_CLONES void rms_norm_rows(const float* __restrict x, const float* __restr
             fetch(from + first, last - first);
             float sum = 0.0F;
             for (Index i = first; i < last; ++i) sum += from[i] * from[i];
-            squares[row_slot(row)] = first == 0 ? sum : squares[row_slot(row)] + sum;
+            keep_sum(squares, row, first, sum);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;

@@ -26,11 +26,7 @@ ORRERY_CLONES void softmax_rows(const float* __restrict x, float* __restrict y, 
     walk_rows(
         begin, end, columns,
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
-            const float* from = x + row * columns;
-            fetch(from + first, last - first);
-            float top = first == 0 ? -3e38F : tops[row_slot(row)];
-            for (Index i = first; i < last; ++i) top = from[i] > top ? from[i] : top;
-            tops[row_slot(row)] = top;
+            keep_top(x + row * columns, tops, row, first, last);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
@@ -42,7 +38,7 @@ ORRERY_CLONES void softmax_rows(const float* __restrict x, float* __restrict y, 
                 to[i] = e;
                 sum += e;
             }
-            sums[row_slot(row)] = first == 0 ? sum : sums[row_slot(row)] + sum;
+            keep_sum(sums, row, first, sum);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = rows_of[row & 1];
@@ -70,7 +66,7 @@ ORRERY_CLONES void softmax_backward_rows(const float* __restrict y, const float*
             fetch(dy + at + first, last - first);
             float dot = 0.0F;
             for (Index i = at + first; i < at + last; ++i) dot += y[i] * dy[i];
-            dots[row_slot(row)] = first == 0 ? dot : dots[row_slot(row)] + dot;
+            keep_sum(dots, row, first, dot);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const Index at = row * columns + first;

@@ -126,6 +126,19 @@ ORRERY_INLINE void walk_rows(Index begin, Index end, Index columns, const First&
 constexpr Index row_slots = 4;
 constexpr Index row_slot(Index row) { return row % row_slots; }
 
+/// First stage of a softmax: the largest value of a row so far.
+ORRERY_INLINE void keep_top(const float* from, float (&tops)[row_slots], Index row, Index first, Index last) {
+    fetch(from + first, last - first);
+    float top = first == 0 ? -3e38F : tops[row_slot(row)];
+    for (Index i = first; i < last; ++i) top = from[i] > top ? from[i] : top;
+    tops[row_slot(row)] = top;
+}
+
+/// A strip's part of a sum over its row.
+ORRERY_INLINE void keep_sum(float (&sums)[row_slots], Index row, Index first, float part) {
+    sums[row_slot(row)] = first == 0 ? part : sums[row_slot(row)] + part;
+}
+
 /// What vector_exp does, a multiply-add counted as two.
 constexpr double exp_flop = 16.0;
 
