@@ -76,20 +76,7 @@ ORRERY_DEVICE void attend_tile(Lane& lane, const Shared& shared, int keys_at, in
         }
         rows.top[r] = top[r];
     }
-    // Scores lie in the registers as a left operand wants them, two tiles of 8 keys side by side.
-    ORRERY_UNROLL
-    for (int step = 0; step < key_tile / 16; ++step) {
-        const std::uint32_t weights[4] = {lane.pack(scores[2 * step][0], scores[2 * step][1]), lane.pack(scores[2 * step][2], scores[2 * step][3]),
-                                          lane.pack(scores[2 * step + 1][0], scores[2 * step + 1][1]),
-                                          lane.pack(scores[2 * step + 1][2], scores[2 * step + 1][3])};
-        ORRERY_UNROLL
-        for (int pair = 0; pair < head_tile / 16; ++pair) {
-            std::uint32_t right[4];
-            right_fragments<head_tile>(lane, shared, values_at, 16 * step, pair, right);
-            lane.mma(rows.values[2 * pair], weights, {right[0], right[1]});
-            lane.mma(rows.values[2 * pair + 1], weights, {right[2], right[3]});
-        }
-    }
+    add_weighted<head_tile>(lane, shared, scores, values_at, rows.values);
 }
 
 /// Sums of whole rows, in each of a row's four lanes.

@@ -122,24 +122,6 @@ struct BackwardTiles {
         }
     }
 
-    // out += weights (16 keys x 64 queries, in registers) times the tile at `right_at` (64 queries x head).
-    template <class Lane, class Shared>
-    ORRERY_DEVICE void add_product(Lane& lane, const Shared& shared, const float (&weights)[tile / 8][4], int right_at, float (&out)[head_tile / 8][4]) const {
-        ORRERY_UNROLL
-        for (int step = 0; step < tile / 16; ++step) {
-            const std::uint32_t left[4] = {lane.pack(weights[2 * step][0], weights[2 * step][1]), lane.pack(weights[2 * step][2], weights[2 * step][3]),
-                                           lane.pack(weights[2 * step + 1][0], weights[2 * step + 1][1]),
-                                           lane.pack(weights[2 * step + 1][2], weights[2 * step + 1][3])};
-            ORRERY_UNROLL
-            for (int pair = 0; pair < head_tile / 16; ++pair) {
-                std::uint32_t right[4];
-                right_fragments<head_tile>(lane, shared, right_at, 16 * step, pair, right);
-                lane.mma(out[2 * pair], left, {right[0], right[1]});
-                lane.mma(out[2 * pair + 1], left, {right[2], right[3]});
-            }
-        }
-    }
-
     template <class Lane, class Shared>
     ORRERY_DEVICE void one_tile(Lane& lane, const Shared& shared, Index batch, Index head, Index row, int rows_here, Index key,
                                 float (&key_sums)[head_tile / 8][4], float (&value_sums)[head_tile / 8][4]) const {
@@ -163,8 +145,8 @@ struct BackwardTiles {
                 slopes[j][i] = weights[j][i] * (slopes[j][i] - dot);
             }
         }
-        add_product(lane, shared, weights, slopes_at, value_sums);
-        add_product(lane, shared, slopes, queries_at, key_sums);
+        add_weighted<head_tile>(lane, shared, weights, slopes_at, value_sums);
+        add_weighted<head_tile>(lane, shared, slopes, queries_at, key_sums);
         share_slopes(lane, shared, slopes);
         lane.sync();
         add_query_slopes(lane, shared, (batch * s.queries + row) * s.heads + head, rows_here);

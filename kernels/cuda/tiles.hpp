@@ -75,4 +75,23 @@ ORRERY_DEVICE void right_fragments_of_rows(Lane& lane, const Shared& tile, int t
     lane.load_matrices(b, &tile[tile_at + place_in_tile<columns>(row + matrix / 2 * 8 + lane.lane() % 8, 2 * step + matrix % 2)]);
 }
 
+/// out += weights times the tile at `right_at`: 16 rows of weights, which lie in the registers as sums of products do and as
+/// a left operand wants them, two tiles of 8 columns side by side.
+template <int columns, int tiles, class Lane, class Shared>
+ORRERY_DEVICE void add_weighted(Lane& lane, const Shared& shared, const float (&weights)[tiles][4], int right_at, float (&out)[columns / 8][4]) {
+    ORRERY_UNROLL
+    for (int step = 0; step < tiles / 2; ++step) {
+        const std::uint32_t left[4] = {lane.pack(weights[2 * step][0], weights[2 * step][1]), lane.pack(weights[2 * step][2], weights[2 * step][3]),
+                                       lane.pack(weights[2 * step + 1][0], weights[2 * step + 1][1]),
+                                       lane.pack(weights[2 * step + 1][2], weights[2 * step + 1][3])};
+        ORRERY_UNROLL
+        for (int pair = 0; pair < columns / 16; ++pair) {
+            std::uint32_t right[4];
+            right_fragments<columns>(lane, shared, right_at, 16 * step, pair, right);
+            lane.mma(out[2 * pair], left, {right[0], right[1]});
+            lane.mma(out[2 * pair + 1], left, {right[2], right[3]});
+        }
+    }
+}
+
 }  // namespace orrery::cuda
