@@ -298,25 +298,39 @@ FullMoments fullest_moments(std::span<const SchedulePass> passes, int chunks) {
     return moments;
 }
 
-ActivationPeak peak_of_moments(const FullMoments& moments, std::span<const ChunkActivations> chunks, double logits,
-                               const GatheredBytes& gathered) {
-    ActivationPeak peak;
+void keep_full_passes(const FullMoments& moments, std::span<const ChunkActivations> chunks, std::vector<FullPass>& passes) {
+    passes.clear();
     const ChunkActivations& first = chunks.front();
     const auto is_like_first = [&](const ChunkActivations& one) {
         return one.kept() == first.kept() && one.has_layers && !one.has_head && one.recomputed == first.recomputed;
     };
     if (!moments.splits_backward && std::all_of(chunks.begin(), chunks.end(), is_like_first)) {   // whichever they are
-        meet_pass(peak, moments.most_forward * first.kept(), first, false, logits, gathered);
-        meet_pass(peak, moments.most_backward * first.kept(), first, true, logits, gathered);
-        return peak;
+        passes.push_back({moments.most_forward * first.kept(), 0, false});
+        passes.push_back({moments.most_backward * first.kept(), 0, true});
+        return;
     }
+    const auto are_alike = [](const ChunkActivations& a, const ChunkActivations& b) {   // to meet_pass()
+        return a.has_head == b.has_head && a.has_layers == b.has_layers && a.head == b.head && a.recomputed == b.recomputed;
+    };
     for (const FullMoment& moment : moments.all) {
         double held = 0.0;
-        for (std::size_t i = 0; i < chunks.size(); ++i) {
-            held += moment.held[i] * chunks[i].kept() + moment.held[chunks.size() + i] * chunks[i].for_weights;
+        for (std::size_t i = 0; i < chunks.size(); ++i) held += moment.held[i] * chunks[i].kept();
+        if (moments.splits_backward) {
+            for (std::size_t i = 0; i < chunks.size(); ++i) held += moment.held[chunks.size() + i] * chunks[i].for_weights;
         }
-        meet_pass(peak, held, chunks[static_cast<std::size_t>(moment.chunk)], moment.backward, logits, gathered);
+        const auto own = static_cast<std::size_t>(moment.chunk);
+        const auto known = std::find_if(passes.begin(), passes.end(), [&](const FullPass& one) {
+            return one.backward == moment.backward && are_alike(chunks[one.chunk], chunks[own]);
+        });
+        if (known == passes.end()) passes.push_back({held, own, moment.backward});
+        else known->held = std::max(known->held, held);
     }
+}
+
+ActivationPeak peak_of_passes(std::span<const FullPass> passes, std::span<const ChunkActivations> chunks, double logits,
+                              const GatheredBytes& gathered) {
+    ActivationPeak peak;
+    for (const FullPass& one : passes) meet_pass(peak, one.held, chunks[one.chunk], one.backward, logits, gathered);
     return peak;
 }
 

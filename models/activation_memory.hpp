@@ -75,9 +75,18 @@ struct FullMoments {
 };
 FullMoments fullest_moments(std::span<const SchedulePass> passes, int chunks);
 
-/// The peak over those moments; nothing is offloaded.
-ActivationPeak peak_of_moments(const FullMoments& moments, std::span<const ChunkActivations> chunks, double logits,
-                               const GatheredBytes& gathered);
+/// The most that is held while a pass of chunks of one kind runs.
+struct FullPass {
+    double held = 0.0;
+    std::size_t chunk = 0;   // one of them
+    bool backward = false;
+};
+/// Those of a stage with such chunks, in place of what `passes` held; nothing is offloaded.
+void keep_full_passes(const FullMoments& moments, std::span<const ChunkActivations> chunks, std::vector<FullPass>& passes);
+
+/// The peak over them.
+ActivationPeak peak_of_passes(std::span<const FullPass> passes, std::span<const ChunkActivations> chunks, double logits,
+                              const GatheredBytes& gathered);
 
 /// Buffers beside what is kept: of gathers, of messages between stages.
 Bytes passing_buffers(const LayerShape& shape, Bytes boundary_message);

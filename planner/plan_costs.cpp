@@ -138,6 +138,7 @@ void PlanCosts::compose(const TrainingSpec& spec) {
     const bool same_degrees = kinds_ != nullptr && degrees == degrees_;
     if (same_degrees && choices == choices_) return;
     if (!same_degrees) exchanges_.clear();
+    for (ShardedUnder& one : exchanges_) one.forward.clear();
     degrees_ = degrees;
     choices_ = choices;
     layout_ = &layout_of(spec);
@@ -148,8 +149,11 @@ void PlanCosts::compose(const TrainingSpec& spec) {
 }
 
 void PlanCosts::compose_stage(const AlikeStages& alike, StageCost& stage) const {
+    std::vector<FullPass> room = std::move(stage.full);
     stage = {};
     stage.stages = &alike;
+    stage.full = std::move(room);
+    stage.full.clear();
     for (const LayerRun& run : alike.layers) {
         const LayerCost& cost = *kinds_->layers[static_cast<std::size_t>(run.kind)];
         const double layers = run.count;
@@ -175,13 +179,13 @@ void PlanCosts::keep_activations(const TrainingSpec& spec) {
 const ActivationPeak& PlanCosts::peak_of(const TrainingSpec& spec, StageCost& stage) {
     std::optional<ActivationPeak>& peak = stage.peaks[gathered_kind(spec.parallelism)];
     if (peak) return *peak;
-    if (stage.moments == nullptr) stage.moments = &moments_of(spec, stage.stages->first);
     if (activations_.empty()) keep_activations(spec);
     stage_activations_.clear();
     for (const std::size_t chunk : stage.stages->chunks) stage_activations_.push_back(activations_[chunk]);
+    if (stage.full.empty()) keep_full_passes(moments_of(spec, stage.stages->first), stage_activations_, stage.full);
     const GatheredBytes gathered =
         gathered_bytes(base_.run.architecture, kinds_->units, spec.parallelism, framework_of(spec), stage.stages->first);
-    peak = peak_of_moments(*stage.moments, stage_activations_, kinds_->layers.front()->logits, gathered);
+    peak = peak_of_passes(stage.full, stage_activations_, kinds_->layers.front()->logits, gathered);
     peak->activations += kinds_->buffers;
     return *peak;
 }
@@ -195,20 +199,31 @@ Bytes PlanCosts::memory_of_fullest(const TrainingSpec& spec) {
     return fullest;
 }
 
-KnownExchanges& PlanCosts::known_exchanges(const Parallelism& plan) {
+PlanCosts::ShardedUnder& PlanCosts::sharded_under(const Parallelism& plan) {
     for (ShardedUnder& one : exchanges_) {
-        if (one.fsdp == plan.fsdp && one.shard == plan.shard) return one.known;
+        if (one.fsdp == plan.fsdp && one.shard == plan.shard) return one;
     }
-    return exchanges_.emplace_back(ShardedUnder{plan.fsdp, plan.shard, {}}).known;
+    return exchanges_.emplace_back(ShardedUnder{plan.fsdp, plan.shard, {}, {}});
+}
+
+void PlanCosts::time_sharded_passes(const Pricer& pricer, const Parallelism& plan) {
+    chunk_passes_.clear();
+    if (!plan.shards_parameters()) return;
+    ShardedUnder& under = sharded_under(plan);
+    ShardedPasses passes(pricer, kinds_->sharded, under.known);
+    if (under.forward.empty()) {
+        for (const Chunk& chunk : layout_->chunks) under.forward.push_back(passes.forward(chunk));
+    }
+    for (std::size_t i = 0; i < layout_->chunks.size(); ++i) {
+        const ShardedPasses::Time& forward = under.forward[i];
+        const ShardedPasses::Time backward = passes.backward(layout_->chunks[i]);
+        chunk_passes_.push_back({forward.all + backward.all, forward.port + backward.port});
+    }
 }
 
 /// Passes with the gathers and scatters of sharded layers, and with what shares the port with their exchanges.
 void PlanCosts::time_passes(const Pricer& pricer, const Parallelism& plan, const Boundary& boundary) {
-    chunk_passes_.clear();
-    if (plan.shards_parameters()) {
-        ShardedPasses passes(pricer, kinds_->sharded, known_exchanges(plan));
-        for (const Chunk& chunk : layout_->chunks) chunk_passes_.push_back(passes.time(chunk));
-    }
+    time_sharded_passes(pricer, plan);
     passes_.clear();
     for (const StageCost& stage : stages()) {
         PassOnPort pass = stage.pass;

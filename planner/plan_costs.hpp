@@ -76,8 +76,14 @@ class PlanCosts {
         PassOnPort pass;      // of one micro-batch through all chunks, nothing sharded
         Seconds kernels;
         StageGraph holds;     // parameters alone
-        const FullMoments* moments = nullptr;
+        std::vector<FullPass> full;
         std::array<std::optional<ActivationPeak>, 3> peaks;   // by what is gathered
+    };
+    struct ShardedUnder {
+        bool fsdp = false;
+        int shard = 0;
+        KnownExchanges known;
+        std::vector<ShardedPasses::Time> forward;   // of Layout::chunks, whatever is gathered again on the way back
     };
     using Degrees = std::array<std::int32_t, 8>;
     using Choices = std::array<std::int32_t, 13>;
@@ -92,7 +98,8 @@ class PlanCosts {
     void keep_activations(const TrainingSpec& spec);
     const ActivationPeak& peak_of(const TrainingSpec& spec, StageCost& stage);
     Bytes memory_of_fullest(const TrainingSpec& spec);
-    KnownExchanges& known_exchanges(const Parallelism& plan);
+    ShardedUnder& sharded_under(const Parallelism& plan);
+    void time_sharded_passes(const Pricer& pricer, const Parallelism& plan);
     void time_passes(const Pricer& pricer, const Parallelism& plan, const Boundary& boundary);
     [[nodiscard]] const FrameworkProfile& framework_of(const TrainingSpec& spec) const { return costs_.framework_of(spec); }
     [[nodiscard]] std::span<StageCost> stages() { return {stages_.data(), layout_->alike.size()}; }
@@ -110,15 +117,10 @@ class PlanCosts {
     const PricedKinds* kinds_ = nullptr;
     std::vector<StageCost> stages_;                // the first of them; the others keep their room
     std::vector<ChunkActivations> activations_;    // of Layout::chunks
-    std::vector<ChunkActivations> stage_activations_;
+    std::vector<ChunkActivations> stage_activations_;   // of the stage asked for
     // Of its degrees, by framework and ranks that share one copy.
-    struct ShardedUnder {
-        bool fsdp = false;
-        int shard = 0;
-        KnownExchanges known;
-    };
     std::vector<ShardedUnder> exchanges_;
-    std::vector<ShardedPasses::Time> chunk_passes_;   // of the same, where parameters are sharded
+    std::vector<ShardedPasses::Time> chunk_passes_;   // of the plan, where parameters are sharded
     std::vector<SharedPass> passes_;               // by stage
 };
 

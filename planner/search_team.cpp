@@ -36,7 +36,12 @@ void dismiss_team() {}
 
 #else
 
-TeamSession::TeamSession() { is_open_ = MPI_Init(nullptr, nullptr) == MPI_SUCCESS; }
+/// Open MPI looks for fabrics half as long as a search of a million plans takes. Branches and findings are small: the
+/// plain transport carries them, where the user names no other.
+TeamSession::TeamSession() {
+    ::setenv("OMPI_MCA_pml", "ob1", 0);
+    is_open_ = MPI_Init(nullptr, nullptr) == MPI_SUCCESS;
+}
 TeamSession::~TeamSession() {
     if (is_open_) MPI_Finalize();
 }
@@ -45,6 +50,8 @@ namespace {
 
 constexpr int tag_findings = 1;   // worker to rank 0: what was found; empty at first
 constexpr int tag_work = 2;       // rank 0 to worker: what to do next
+
+constexpr std::chrono::microseconds longest_pause{1600};   // a hundredth of the time for which a branch keeps a rank
 
 enum class TeamOrder : std::uint8_t { search, stop };
 
@@ -96,10 +103,12 @@ void send(const Packet& bytes, int to, int tag) {
 Packet receive(int tag, int& from) {
     MPI_Status status;
     int is_there = 0;
+    std::chrono::microseconds pause{50};
     for (;;) {   // MPI_Probe would spin on a core that another rank could search with
         MPI_Iprobe(from, tag, MPI_COMM_WORLD, &is_there, &status);
         if (is_there != 0) break;
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        std::this_thread::sleep_for(pause);
+        pause = std::min(2 * pause, longest_pause);
     }
     int size = 0;
     MPI_Get_count(&status, MPI_BYTE, &size);
@@ -194,21 +203,32 @@ class TeamLeader {
     std::vector<char> done_;    // by unit
     Findings all_;
     std::vector<int> free_;     // ranks that wait for work
+    struct Stretch {            // of left_
+        std::size_t begin = 0;
+        std::size_t end = 0;
+        [[nodiscard]] std::size_t size() const { return end - begin; }
+    };
+    std::vector<std::size_t> left_;      // branches of the round, in their order
+    std::vector<Stretch> stretches_;     // by rank - 1: what nobody has begun
     std::size_t steps_done_ = 0;
     std::size_t steps_ = 0;
     Problems problems_;
 
     [[nodiscard]] bool goes_on() const { return problems_.empty() && (options_.stop == nullptr || !options_.stop->load()); }
 
+    /// Branches beside each other share prices, which each rank keeps for itself: each rank starts with a stretch of its
+    /// own and, when that is done, takes over the second half of the longest one left.
     void share_out(SearchRound round) {
-        std::vector<std::size_t> left;   // last first
-        for (std::size_t i = units_.size(); i-- > 0;) {
-            if (done_[i] == 0) left.push_back(i);
+        left_.clear();
+        for (std::size_t i = 0; i < units_.size(); ++i) {
+            if (done_[i] == 0) left_.push_back(i);
         }
+        const auto workers = static_cast<std::size_t>(ranks_ - 1);
+        stretches_.clear();
+        for (std::size_t i = 0; i < workers; ++i) stretches_.push_back({left_.size() * i / workers, left_.size() * (i + 1) / workers});
         int busy = 0;
         for (;;) {
-            while (!free_.empty() && !left.empty() && goes_on()) {
-                hand_out(round, free_.back(), left);
+            while (!free_.empty() && goes_on() && hand_out(round, free_.back())) {
                 free_.pop_back();
                 ++busy;
             }
@@ -221,19 +241,28 @@ class TeamLeader {
         }
     }
 
-    /// A chunk as large as keeps everyone busy about sixteen times more.
-    void hand_out(SearchRound round, int rank, std::vector<std::size_t>& left) {
+    /// The next branches of a rank: so many that its stretch takes a dozen times. False: nothing is left.
+    bool hand_out(SearchRound round, int rank) {
+        Stretch& own = stretches_[static_cast<std::size_t>(rank - 1)];
+        if (own.size() == 0) {
+            Stretch& longest = *std::max_element(stretches_.begin(), stretches_.end(), [](const Stretch& a, const Stretch& b) { return a.size() < b.size(); });
+            const std::size_t middle = longest.begin + longest.size() / 2;
+            own = {middle, longest.end};
+            longest.end = middle;
+        }
+        if (own.size() == 0) return false;
+        const std::size_t count = std::max<std::size_t>(own.size() / 12, 1);
         Packet order;
         put(order, TeamOrder::search);
         put(order, round);
         put_list(order, to_beat_.ranked());
         put_list(order, to_beat_.front());
         put_list(order, to_beat_.fastest());
-        const std::size_t chunk = std::max<std::size_t>(left.size() / (16 * static_cast<std::size_t>(ranks_)), 1);
-        std::vector<std::size_t> own(left.rbegin(), left.rbegin() + static_cast<std::ptrdiff_t>(chunk));
-        left.resize(left.size() - chunk);
-        put_list(order, own);
+        const auto first = left_.begin() + static_cast<std::ptrdiff_t>(own.begin);
+        put_list(order, std::vector<std::size_t>(first, first + static_cast<std::ptrdiff_t>(count)));
+        own.begin += count;
         send(order, rank, tag_work);
+        return true;
     }
 
     void take_in(SearchRound round, const Packet& bytes) {

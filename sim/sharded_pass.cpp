@@ -16,13 +16,19 @@ std::uint8_t stream_of(Axis axis) {
 
 std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<const Instruction> code) {
     std::vector<PassSegment> segments;
+    const auto append = [&](const PassSegment& next) {   // to one of its kind, which it prolongs
+        const bool prolongs = !segments.empty() && segments.back().is_compute == next.is_compute &&
+                              segments.back().port == Seconds{} && next.port == Seconds{};
+        if (prolongs) segments.back().duration += next.duration;
+        else segments.push_back(next);
+    };
     for (const Instruction& one : code) {
         ORRERY_CHECK(one.op == Op::compute || one.op == Op::exchange);
         if (one.op == Op::compute) {
-            segments.push_back({one.duration, true, {}});
+            append({one.duration, true, {}});
         } else {
             const Exchange& exchange = prices.exchanges[static_cast<std::size_t>(one.exchange)];
-            segments.push_back({exchange.idle * exchange.exposed, false, exchange.fills_port() ? exchange.held_port_time() : Seconds{}});
+            append({exchange.idle * exchange.exposed, false, exchange.fills_port() ? exchange.held_port_time() : Seconds{}});
         }
     }
     return segments;
@@ -68,13 +74,16 @@ void ShardedPasses::take_apart(const Chunk& chunk) {
     }
 }
 
-ShardedPasses::Time ShardedPasses::time(const Chunk& chunk) {
+ShardedPasses::Time ShardedPasses::forward(const Chunk& chunk) {
     take_apart(chunk);
-    const Time forward = way(false);
+    return way(false);
+}
+
+ShardedPasses::Time ShardedPasses::backward(const Chunk& chunk) {
+    take_apart(chunk);
     std::reverse(units_.begin(), units_.end());
     std::swap(before_, after_);
-    const Time backward = way(true);
-    return {forward.all + backward.all, forward.port + backward.port};
+    return way(true);
 }
 
 ShardedPasses::Time ShardedPasses::way(bool backward) {
@@ -139,7 +148,7 @@ void ShardedPasses::gather(Clocks& clocks, const StartedExchanges& what) {
 void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool backward) const {
     const std::size_t w = backward ? 1 : 0;
     const double slow = 1.0 + pricer_.contention();
-    Seconds busy_until = *std::max_element(clocks.free.begin(), clocks.free.end());
+    Seconds busy_until = std::max({clocks.free[0], clocks.free[1], clocks.free[2]});
     if (busy_until <= clocks.now) {
         clocks.now += layer.alone[w];
         return;
@@ -188,15 +197,15 @@ void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool 
         run_unit(clocks, unit, &unit, backward, gathers);
         const std::array<Seconds, clock_count> after = marks(clocks);
         std::array<Seconds, clock_count> step{};
-        bool is_steady = i > 0;
-        for (std::size_t k = 0; k < clock_count; ++k) {
-            step[k] = after[k] - before[k];
+        for (std::size_t k = 0; k < clock_count; ++k) step[k] = after[k] - before[k];
+        bool is_steady = i > 0 && i + 1 < steps;
+        for (std::size_t k = 0; k < clock_count && is_steady; ++k) {
             const Seconds rounding = 1e-13 * after[k];
-            is_steady = is_steady && step[k] >= step[0] - rounding && step[k] - step_before[k] <= rounding && step_before[k] - step[k] <= rounding;
+            is_steady = step[k] >= step[0] - rounding && step[k] - step_before[k] <= rounding && step_before[k] - step[k] <= rounding;
         }
         before = after;
         step_before = step;
-        if (!is_steady || i + 1 == steps) continue;
+        if (!is_steady) continue;
         const double left = steps - 1 - i;
         clocks.now += step[0] * left;
         clocks.port += step[1] * left;

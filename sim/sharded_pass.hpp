@@ -56,12 +56,13 @@ class ShardedPasses {
     /// `kinds`: by LayerRun::kind.
     ShardedPasses(const Pricer& pricer, std::span<const ShardedLayer* const> kinds, KnownExchanges& known)
         : pricer_(pricer), kinds_(kinds), known_(known) {}
-    /// One pass of a chunk each way, and the time for which its exchanges fill a network port.
+    /// One pass of a chunk, and the time for which its exchanges fill a network port.
     struct Time {
         Seconds all;
         Seconds port;
     };
-    Time time(const Chunk& chunk);
+    Time forward(const Chunk& chunk);
+    Time backward(const Chunk& chunk);
 
   private:
     static constexpr std::size_t streams = 3;   // of axes on which shards travel

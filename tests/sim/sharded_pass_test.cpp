@@ -52,7 +52,9 @@ Seconds counted(const Cluster& cluster, const TrainingRun& run, const StepGraph&
     for (const ShardedLayer& layer : layers) kinds.push_back(&layer);
     const Pricer pricer(cluster, graph, run.spec, run.framework);
     KnownExchanges known;
-    return ShardedPasses(pricer, kinds, known).time(graph.stages.front().chunks.front()).all;
+    ShardedPasses passes(pricer, kinds, known);
+    const Chunk& chunk = graph.stages.front().chunks.front();
+    return passes.forward(chunk).all + passes.backward(chunk).all;
 }
 
 }  // namespace
