@@ -215,9 +215,7 @@ void PlanCosts::time_sharded_passes(const Pricer& pricer, const Parallelism& pla
         for (const Chunk& chunk : layout_->chunks) under.forward.push_back(passes.forward(chunk));
     }
     for (std::size_t i = 0; i < layout_->chunks.size(); ++i) {
-        const ShardedPasses::Time& forward = under.forward[i];
-        const ShardedPasses::Time backward = passes.backward(layout_->chunks[i]);
-        chunk_passes_.push_back({forward.all + backward.all, forward.port + backward.port});
+        chunk_passes_.push_back({under.forward[i], passes.backward(layout_->chunks[i])});
     }
 }
 
@@ -231,8 +229,12 @@ void PlanCosts::time_passes(const Pricer& pricer, const Parallelism& plan, const
         if (!chunk_passes_.empty()) pass.own = {};
         for (const std::size_t chunk : stage.stages->chunks) {
             if (chunk_passes_.empty()) break;
-            pass.own += chunk_passes_[chunk].all;
-            pass.load.started += chunk_passes_[chunk].port;
+            const auto& [forward, backward] = chunk_passes_[chunk];
+            pass.own += forward.all + backward.all;
+            pass.forward += forward.held;
+            pass.backward += backward.held;
+            pass.load.add(forward.load, 1.0);
+            pass.load.add(backward.load, 1.0);
         }
         const MessageOnPort message{boundary.idle, boundary.port, boundary.exposed, stage.stages->is_end};
         passes_.push_back(share_port(plan, pass, message, pricer.contention()));

@@ -120,7 +120,7 @@ class PlanCosts {
     std::vector<ChunkActivations> stage_activations_;   // of the stage asked for
     // Of its degrees, by framework and ranks that share one copy.
     std::vector<ShardedUnder> exchanges_;
-    std::vector<ShardedPasses::Time> chunk_passes_;   // of the plan, where parameters are sharded
+    std::vector<std::array<ShardedPasses::Time, 2>> chunk_passes_;   // of the plan, where parameters are sharded: each way
     std::vector<SharedPass> passes_;               // by stage
 };
 

@@ -9,6 +9,9 @@ namespace {
 
 Seconds& part_of(BlockTime& time, TimePart part) { return time.parts[static_cast<std::size_t>(part)]; }
 
+// Of sharded parameters, met where they are needed: what does not hold compute up moves on beside it.
+bool may_leave_rest(const Exchange& exchange) { return exchange.part == TimePart::data_comm; }
+
 // Work `duration` begun at `now` while the communication stream is busy until `busy_until`.
 Seconds beside(Seconds now, Seconds duration, Seconds busy_until, double contention) {
     if (contention <= 0.0 || busy_until <= now) return duration;
@@ -34,8 +37,13 @@ BlockTime block_time(const StepProgram& program, std::span<const Instruction> co
             case Op::exchange: {
                 const Exchange& exchange = program.exchanges[static_cast<std::size_t>(one.exchange)];
                 spent = exchange.idle * exchange.exposed;
-                if (!exchange.fills_port() || port_free <= time.total) break;
+                if (!exchange.fills_port()) break;
                 const Seconds now = time.total;
+                if (may_leave_rest(exchange)) {   // its group's earlier rests wait meanwhile
+                    port_free = std::max(port_free, now) + spent + exchange.rest_port_time();
+                    break;
+                }
+                if (port_free <= now) break;
                 const Seconds held = exchange.held_port_time();
                 const auto meet = [&](Seconds& until) { until += std::clamp(until - now, Seconds{}, held); };
                 spent += std::min(held, port_free - now);

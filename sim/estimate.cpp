@@ -27,12 +27,12 @@ BlockTime time_of_block(const StepProgram& program, std::int32_t block) {
     return block_time(program, program.blocks[static_cast<std::size_t>(block)].code);
 }
 
-/// Without exchanges of sharded parameters.
-Seconds time_beside_data(const StepProgram& program, std::span<const Instruction> code) {
+/// Without what is started ahead of its need.
+Seconds time_beside_started(const StepProgram& program, std::span<const Instruction> code) {
     Seconds time{};
     for (const Instruction& one : code) {
         if (one.op == Op::compute) time += one.duration;
-        if (one.op != Op::exchange || one.part == TimePart::data_comm) continue;
+        if (one.op != Op::exchange) continue;
         const Exchange& exchange = program.exchanges[static_cast<std::size_t>(one.exchange)];
         time += exchange.idle * exchange.exposed;
     }
@@ -41,7 +41,7 @@ Seconds time_beside_data(const StepProgram& program, std::span<const Instruction
 
 void add_to_port(const StepProgram& program, const PassProgram& pass, PassOnPort& stage) {
     const std::vector<Instruction>& code = program.blocks[static_cast<std::size_t>(pass.block)].code;
-    (pass.pass.backward ? stage.backward : stage.forward) += time_beside_data(program, code);
+    (pass.pass.backward ? stage.backward : stage.forward) += time_beside_started(program, code);
     stage.load.add(port_load(program.exchanges, code), 1.0);
 }
 

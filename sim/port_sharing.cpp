@@ -20,24 +20,26 @@ void PortLoad::add(const PortLoad& one, double times) {
     started += one.started * times;
 }
 
+PortLoad held_load(const Exchange& exchange, double exposed) {
+    PortLoad load;
+    if (exchange.port <= 0.0) return load;
+    const Seconds moving = exchange.idle * exchange.moving;
+    const double slow = std::max(1.0, 2.0 * exchange.port);   // with half of the port, if it needs more
+    load.held = moving * exposed;
+    load.busy = load.held * exchange.port;
+    load.delay = load.held * (slow - 1.0);
+    load.beside = load.held * (slow * std::max(0.5, 1.0 - exchange.port));
+    load.rests = (moving - load.held) * exchange.port;
+    return load;
+}
+
 PortLoad port_load(std::span<const Exchange> exchanges, std::span<const Instruction> code) {
     PortLoad load;
     for (const Instruction& one : code) {
         if (one.op != Op::exchange && one.op != Op::start) continue;
         const Exchange& exchange = exchanges[static_cast<std::size_t>(one.exchange)];
-        const Seconds moving = exchange.idle * exchange.moving;
-        if (exchange.port <= 0.0) continue;
-        if (one.op == Op::start || exchange.part == TimePart::data_comm) {
-            load.started += moving * exchange.port;
-            continue;
-        }
-        const Seconds held = moving * exchange.exposed;
-        const double slow = std::max(1.0, 2.0 * exchange.port);   // with half of the port, if it needs more
-        load.held += held;
-        load.busy += held * exchange.port;
-        load.delay += held * (slow - 1.0);
-        load.beside += held * (slow * std::max(0.5, 1.0 - exchange.port));
-        load.rests += (moving - held) * exchange.port;
+        if (one.op == Op::exchange) load.add(held_load(exchange, exchange.exposed), 1.0);
+        else load.started += exchange.idle * (exchange.moving * exchange.port);
     }
     return load;
 }

@@ -15,18 +15,21 @@ struct PortLoad {
     Seconds delay;      // what it loses where something else moves all the while
     Seconds beside;     // port time that the other thing gets meanwhile
     Seconds rests;      // port time of what such exchanges leave to move beside compute
-    Seconds started;    // port time of exchanges of sharded parameters
+    Seconds started;    // port time of exchanges that were started ahead of their need
     void add(const PortLoad& one, double times);
 };
+
+/// Of an exchange that holds compute up for `exposed` of its time.
+PortLoad held_load(const Exchange& exchange, double exposed);
 
 /// Of straight-line code.
 PortLoad port_load(std::span<const Exchange> exchanges, std::span<const Instruction> code);
 
 /// One micro-batch's passes through all chunks of a stage.
 struct PassOnPort {
-    Seconds forward;    // with no exchange of sharded parameters
+    Seconds forward;    // with nothing started
     Seconds backward;
-    Seconds own;        // both, with all of the stage's own exchanges, each on an idle port
+    Seconds own;        // both, with all that the stage starts, on a port without messages
     PortLoad load;
 };
 

@@ -48,8 +48,12 @@ const StartedExchanges& ShardedPasses::started(CollectiveKind kind, const Holdin
     pricer_.each_sharded(kind, holding, [&](const Exchange& one) {
         all.stream[all.count] = stream_of(one.axis);
         all.fills_port[all.count] = one.fills_port();
+        const PortLoad seen = held_load(one, pricer_.sharded_exposed());
+        all.rest[all.count] = one.fills_port() ? seen.rests : Seconds{};
         all.idle[all.count++] = one.idle;
-        all.port += one.idle * (one.moving * one.port);
+        all.started += one.idle * (one.moving * one.port);
+        all.whole.add(held_load(one, 1.0), 1.0);
+        all.seen.add(seen, 1.0);
     });
     return all;
 }
@@ -89,28 +93,29 @@ ShardedPasses::Time ShardedPasses::backward(const Chunk& chunk) {
 ShardedPasses::Time ShardedPasses::way(bool backward) {
     const bool gathers = !backward || pricer_.gathers_again();
     const StartedExchanges& root = started(backward ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather, backward ? root_trained_ : root_);
-    Time time{root.total(), root.port};
-    time.all += pricer_.prefetches() ? prefetched(backward, gathers) : unhidden(backward, gathers);
+    Time time{root.total() + walk(backward, gathers), root.total(), root.whole};
     for (const Unit& unit : units_) {
-        const Seconds port = (gathers ? unit.gather.port : Seconds{}) + (backward ? unit.scatter.port : Seconds{});
-        time.port += port * static_cast<double>(unit.count);
+        for (const auto& [what, takes_part] : {std::pair(&unit.gather, gathers), std::pair(&unit.scatter, backward)}) {
+            if (!takes_part) continue;
+            if (pricer_.prefetches()) {
+                time.load.started += what->started * static_cast<double>(unit.count);
+            } else {
+                time.load.add(what->seen, unit.count);
+                time.held += what->total() * (pricer_.sharded_exposed() * static_cast<double>(unit.count));
+            }
+        }
     }
     return time;
 }
 
-Seconds ShardedPasses::unhidden(bool backward, bool gathers) const {
-    const std::size_t w = backward ? 1 : 0;
-    Seconds sum{};
-    for (const auto* ends : {&before_, &after_}) {
-        for (const ShardedLayer* layer : *ends) sum += layer->alone[w];
+/// Where nothing is prefetched an exchange holds compute up for the share that is seen. What it leaves to move waits
+/// while the next one of its group holds; see block_time().
+void ShardedPasses::show(Clocks& clocks, const StartedExchanges& what) const {
+    for (std::size_t i = 0; i < what.count; ++i) {
+        const Seconds held = what.idle[i] * pricer_.sharded_exposed();
+        if (what.fills_port[i]) clocks.port = std::max(clocks.port, clocks.now) + held + what.rest[i];
+        clocks.now += held;
     }
-    for (const Unit& unit : units_) {
-        Seconds moved{};
-        if (gathers) moved += unit.gather.total();
-        if (backward) moved += unit.scatter.total();
-        sum += (unit.layer->alone[w] + moved * pricer_.sharded_exposed()) * static_cast<double>(unit.count);
-    }
-    return sum;
 }
 
 void ShardedPasses::start(Clocks& clocks, const StartedExchanges& what, std::array<Seconds, StartedExchanges::most>& done) {
@@ -149,7 +154,7 @@ void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool back
     const std::size_t w = backward ? 1 : 0;
     const double slow = 1.0 + pricer_.contention();
     Seconds busy_until = std::max({clocks.free[0], clocks.free[1], clocks.free[2]});
-    if (busy_until <= clocks.now) {
+    if (std::max(busy_until, clocks.port) <= clocks.now) {
         clocks.now += layer.alone[w];
         return;
     }
@@ -168,6 +173,12 @@ void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool back
 }
 
 void ShardedPasses::run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const {
+    if (!pricer_.prefetches()) {
+        if (gathers) show(clocks, unit.gather);
+        compute(clocks, *unit.layer, backward);
+        if (backward) show(clocks, unit.scatter);
+        return;
+    }
     if (gathers) {
         for (std::size_t i = 0; i < unit.gather.count; ++i) clocks.now = std::max(clocks.now, clocks.gathered[i]);
         if (next != nullptr) gather(clocks, next->gather);
@@ -215,9 +226,9 @@ void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool 
     }
 }
 
-Seconds ShardedPasses::prefetched(bool backward, bool gathers) const {
+Seconds ShardedPasses::walk(bool backward, bool gathers) const {
     Clocks clocks;
-    if (gathers && !units_.empty()) gather(clocks, units_.front().gather);
+    if (pricer_.prefetches() && gathers && !units_.empty()) gather(clocks, units_.front().gather);
     for (const ShardedLayer* layer : before_) compute(clocks, *layer, backward);
     for (std::size_t i = 0; i < units_.size(); ++i) {
         const Unit& unit = units_[i];

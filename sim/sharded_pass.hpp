@@ -2,6 +2,7 @@
 // instead of played.
 #pragma once
 
+#include "sim/port_sharing.hpp"
 #include "sim/pricer.hpp"
 
 #include <array>
@@ -35,7 +36,10 @@ struct StartedExchanges {
     std::array<std::uint8_t, most> stream{};
     std::array<Seconds, most> idle{};
     std::array<bool, most> fills_port{};
-    Seconds port;              // time for which they fill a network port
+    std::array<Seconds, most> rest{};   // port time of what holds nobody up where nothing is prefetched
+    Seconds started;           // port time of all of it
+    PortLoad whole;            // on the port, if all of it holds compute up
+    PortLoad seen;             // and if only the share does that is not hidden
     std::size_t count = 0;
     [[nodiscard]] Seconds total() const;
 };
@@ -56,10 +60,11 @@ class ShardedPasses {
     /// `kinds`: by LayerRun::kind.
     ShardedPasses(const Pricer& pricer, std::span<const ShardedLayer* const> kinds, KnownExchanges& known)
         : pricer_(pricer), kinds_(kinds), known_(known) {}
-    /// One pass of a chunk, and the time for which its exchanges fill a network port.
+    /// One pass of a chunk.
     struct Time {
         Seconds all;
-        Seconds port;
+        Seconds held;      // of it, by exchanges of sharded parameters where they are met
+        PortLoad load;     // of all such exchanges
     };
     Time forward(const Chunk& chunk);
     Time backward(const Chunk& chunk);
@@ -84,12 +89,12 @@ class ShardedPasses {
     const StartedExchanges& started(CollectiveKind kind, const Holding& holding);   // until the next one is asked for
     void take_apart(const Chunk& chunk);
     [[nodiscard]] Time way(bool backward);
-    [[nodiscard]] Seconds unhidden(bool backward, bool gathers) const;
-    [[nodiscard]] Seconds prefetched(bool backward, bool gathers) const;
+    [[nodiscard]] Seconds walk(bool backward, bool gathers) const;
     void run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const;
     void run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const;
     void compute(Clocks& clocks, const ShardedLayer& layer, bool backward) const;
     static void start(Clocks& clocks, const StartedExchanges& what, std::array<Seconds, StartedExchanges::most>& done);
+    void show(Clocks& clocks, const StartedExchanges& what) const;
     static void gather(Clocks& clocks, const StartedExchanges& what);
     static void hold_port(Clocks& clocks, Seconds held);
 

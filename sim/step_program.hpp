@@ -47,6 +47,8 @@ struct Exchange {
     [[nodiscard]] bool fills_port() const { return port > 0.5; }
     /// Of it, the port's time while it holds compute up.
     [[nodiscard]] Seconds held_port_time() const { return idle * (exposed * moving * port); }
+    /// And for the rest of it.
+    [[nodiscard]] Seconds rest_port_time() const { return idle * ((1.0 - exposed) * moving * port); }
 };
 
 enum class Op : std::uint8_t {
