@@ -286,7 +286,7 @@ FullMoments fullest_moments(std::span<const SchedulePass> passes, int chunks) {
         const bool is_covered = std::any_of(kept.begin(), kept.end(), [&](const FullMoment& one) { return rivals(one) && covers(one.held, held); });
         if (!is_covered) {
             std::erase_if(kept, [&](const FullMoment& one) { return rivals(one) && covers(held, one.held); });
-            kept.push_back({held, pass.chunk, pass.backward});
+            kept.push_back({held, std::accumulate(held.begin(), held.begin() + chunks, 0), pass.chunk, pass.backward});
         }
         int& most = pass.backward ? moments.most_backward : moments.most_forward;
         most = std::max(most, std::accumulate(held.begin(), held.begin() + chunks, 0));
@@ -312,9 +312,14 @@ void keep_full_passes(const FullMoments& moments, std::span<const ChunkActivatio
     const auto are_alike = [](const ChunkActivations& a, const ChunkActivations& b) {   // to meet_pass()
         return a.has_head == b.has_head && a.has_layers == b.has_layers && a.head == b.head && a.recomputed == b.recomputed;
     };
+    const double usual = chunks[chunks.size() / 2].kept();   // most chunks keep as much
+    std::vector<std::pair<std::size_t, double>> others;      // and how much more
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+        if (const double kept = chunks[i].kept(); kept != usual) others.emplace_back(i, kept - usual);
+    }
     for (const FullMoment& moment : moments.all) {
-        double held = 0.0;
-        for (std::size_t i = 0; i < chunks.size(); ++i) held += moment.held[i] * chunks[i].kept();
+        double held = usual * moment.micro_batches;
+        for (const auto& [chunk, more] : others) held += moment.held[chunk] * more;
         if (moments.splits_backward) {
             for (std::size_t i = 0; i < chunks.size(); ++i) held += moment.held[chunks.size() + i] * chunks[i].for_weights;
         }

@@ -62,6 +62,7 @@ KindActivations kind_activations(const Architecture& architecture, const Trainin
 /// them those of each chunk that wait for their weights' gradients alone.
 struct FullMoment {
     std::vector<int> held;
+    int micro_batches = 0;   // of all chunks whose activations are held
     int chunk = 0;
     bool backward = false;
 };

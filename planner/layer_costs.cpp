@@ -90,9 +90,7 @@ LayerCost LayerCosts::price(const TrainingSpec& spec, const LayerRole& role) {
     cost.kind = std::move(graph.kinds.front());
     for (auto* tasks : {&cost.kind.forward, &cost.kind.backward}) std::vector<GraphTask>().swap(*tasks);
     std::vector<MatrixShape>().swap(cost.kind.matrices);
-    cost.sharded = {cost.kind.is_decoder_layer, layer.held, layer.trained,
-                    {pass_segments(prices, layer.forward), pass_segments(prices, layer.backward)},
-                    {cost.forward, time(layer.backward)}};
+    cost.sharded = sharded_layer(cost.kind.is_decoder_layer, prices, layer);
     return cost;
 }
 

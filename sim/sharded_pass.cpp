@@ -12,8 +12,6 @@ std::uint8_t stream_of(Axis axis) {
     return axis == Axis::shard ? 1 : 0;
 }
 
-}  // namespace
-
 std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<const Instruction> code) {
     std::vector<PassSegment> segments;
     const auto append = [&](const PassSegment& next) {   // to one of its kind, which it prolongs
@@ -32,6 +30,20 @@ std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<cons
         }
     }
     return segments;
+}
+
+}  // namespace
+
+ShardedLayer sharded_layer(bool is_unit, const LayerPrices& prices, const PricedLayer& layer) {
+    ShardedLayer sharded{is_unit, layer.held, layer.trained, {pass_segments(prices, layer.forward), pass_segments(prices, layer.backward)}, {}, {}, {}};
+    for (std::size_t w = 0; w < 2; ++w) {
+        for (const PassSegment& one : sharded.segments[w]) {
+            sharded.alone[w] += one.duration;
+            if (one.is_compute) sharded.kernels[w] += one.duration;
+            sharded.fills_port[w] = sharded.fills_port[w] || one.port > Seconds{};
+        }
+    }
+    return sharded;
 }
 
 Seconds StartedExchanges::total() const {
@@ -66,8 +78,8 @@ void ShardedPasses::take_apart(const Chunk& chunk) {
     for (const LayerRun& run : chunk) {
         const ShardedLayer& layer = *kinds_[static_cast<std::size_t>(run.kind)];
         if (layer.is_unit) {
-            units_.push_back({&layer, started(CollectiveKind::all_gather, layer.held),
-                              started(CollectiveKind::reduce_scatter, layer.trained), run.count});
+            units_.push_back({&layer, &started(CollectiveKind::all_gather, layer.held),
+                              &started(CollectiveKind::reduce_scatter, layer.trained), run.count});
             continue;
         }
         for (int n = 0; n < run.count; ++n) {
@@ -95,7 +107,7 @@ ShardedPasses::Time ShardedPasses::way(bool backward) {
     const StartedExchanges& root = started(backward ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather, backward ? root_trained_ : root_);
     Time time{root.total() + walk(backward, gathers), root.total(), root.whole};
     for (const Unit& unit : units_) {
-        for (const auto& [what, takes_part] : {std::pair(&unit.gather, gathers), std::pair(&unit.scatter, backward)}) {
+        for (const auto& [what, takes_part] : {std::pair(unit.gather, gathers), std::pair(unit.scatter, backward)}) {
             if (!takes_part) continue;
             if (pricer_.prefetches()) {
                 time.load.started += what->started * static_cast<double>(unit.count);
@@ -154,15 +166,24 @@ void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool back
     const std::size_t w = backward ? 1 : 0;
     const double slow = 1.0 + pricer_.contention();
     Seconds busy_until = std::max({clocks.free[0], clocks.free[1], clocks.free[2]});
-    if (std::max(busy_until, clocks.port) <= clocks.now) {
+    const auto is_alone = [&] { return std::max(busy_until, layer.fills_port[w] ? clocks.port : clocks.now) <= clocks.now; };
+    if (is_alone()) {
         clocks.now += layer.alone[w];
         return;
     }
+    const Seconds slowed = layer.alone[w] + layer.kernels[w] * (slow - 1.0);
+    if (!layer.fills_port[w] && clocks.now + slowed <= busy_until) {
+        clocks.now += slowed;
+        return;
+    }
+    Seconds left = layer.alone[w];
     for (const PassSegment& one : layer.segments[w]) {
         if (one.port > Seconds{} && clocks.port > clocks.now) {
             hold_port(clocks, one.port);
-            busy_until = *std::max_element(clocks.free.begin(), clocks.free.end());
+            busy_until = std::max({clocks.free[0], clocks.free[1], clocks.free[2]});
         }
+        if (is_alone()) break;
+        left -= one.duration;
         if (!one.is_compute || busy_until <= clocks.now) {
             clocks.now += one.duration;
             continue;
@@ -170,47 +191,51 @@ void ShardedPasses::compute(Clocks& clocks, const ShardedLayer& layer, bool back
         const Seconds beside = (busy_until - clocks.now) / slow;   // done of it by then
         clocks.now = one.duration <= beside ? clocks.now + one.duration * slow : busy_until + (one.duration - beside);
     }
+    if (is_alone()) clocks.now += left;   // of what comes after
 }
 
 void ShardedPasses::run_unit(Clocks& clocks, const Unit& unit, const Unit* next, bool backward, bool gathers) const {
     if (!pricer_.prefetches()) {
-        if (gathers) show(clocks, unit.gather);
+        if (gathers) show(clocks, *unit.gather);
         compute(clocks, *unit.layer, backward);
-        if (backward) show(clocks, unit.scatter);
+        if (backward) show(clocks, *unit.scatter);
         return;
     }
     if (gathers) {
-        for (std::size_t i = 0; i < unit.gather.count; ++i) clocks.now = std::max(clocks.now, clocks.gathered[i]);
-        if (next != nullptr) gather(clocks, next->gather);
+        for (std::size_t i = 0; i < unit.gather->count; ++i) clocks.now = std::max(clocks.now, clocks.gathered[i]);
+        if (next != nullptr) gather(clocks, *next->gather);
     }
     compute(clocks, *unit.layer, backward);
     if (!backward) return;
     std::array<Seconds, StartedExchanges::most> done{};
-    start(clocks, unit.scatter, done);
+    start(clocks, *unit.scatter, done);
     if (next != nullptr) return;
     clocks.gathered = done;   // the last ones, for which the pass waits: the streams are serial
-    clocks.through_port = unit.scatter.fills_port;
+    clocks.through_port = unit.scatter->fills_port;
 }
 
 /// As many units of which the next one is alike. Once a step moves all clocks as far as the one before it did, and no
 /// stream catches up with the compute, all further ones do.
 void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool backward, bool gathers) const {
-    constexpr std::size_t clock_count = 2 + streams + StartedExchanges::most;
-    const auto marks = [](Clocks& c) {   // an idle stream is as good as one that is done now
-        for (Seconds& free : c.free) free = std::max(free, c.now);
-        c.port = std::max(c.port, c.now);
-        for (Seconds& done : c.gathered) done = std::max(done, c.now);
-        return std::array<Seconds, clock_count>{c.now, c.port, c.free[0], c.free[1], c.free[2], c.gathered[0], c.gathered[1], c.gathered[2], c.gathered[3]};
+    using Marks = std::array<Seconds, 2 + streams + StartedExchanges::most>;
+    const std::size_t gathered = std::max(unit.gather->count, unit.scatter->count);
+    const std::size_t used = pricer_.prefetches() ? 2 + streams + gathered : 2;
+    const auto marks = [&](Clocks& c) {   // an idle stream is as good as one that is done now
+        Marks all{c.now, c.port = std::max(c.port, c.now)};
+        if (used == 2) return all;
+        for (std::size_t k = 0; k < streams; ++k) all[2 + k] = c.free[k] = std::max(c.free[k], c.now);
+        for (std::size_t k = 0; k < gathered; ++k) all[2 + streams + k] = c.gathered[k] = std::max(c.gathered[k], c.now);
+        return all;
     };
-    std::array<Seconds, clock_count> before = marks(clocks);
-    std::array<Seconds, clock_count> step_before{};
+    Marks before = marks(clocks);
+    Marks step_before{};
     for (int i = 0; i < steps; ++i) {
         run_unit(clocks, unit, &unit, backward, gathers);
-        const std::array<Seconds, clock_count> after = marks(clocks);
-        std::array<Seconds, clock_count> step{};
-        for (std::size_t k = 0; k < clock_count; ++k) step[k] = after[k] - before[k];
+        const Marks after = marks(clocks);
+        Marks step{};
+        for (std::size_t k = 0; k < used; ++k) step[k] = after[k] - before[k];
         bool is_steady = i > 0 && i + 1 < steps;
-        for (std::size_t k = 0; k < clock_count && is_steady; ++k) {
+        for (std::size_t k = 0; k < used && is_steady; ++k) {
             const Seconds rounding = 1e-13 * after[k];
             is_steady = step[k] >= step[0] - rounding && step[k] - step_before[k] <= rounding && step_before[k] - step[k] <= rounding;
         }
@@ -220,15 +245,16 @@ void ShardedPasses::run_alike(Clocks& clocks, const Unit& unit, int steps, bool 
         const double left = steps - 1 - i;
         clocks.now += step[0] * left;
         clocks.port += step[1] * left;
+        if (used == 2) return;
         for (std::size_t k = 0; k < streams; ++k) clocks.free[k] += step[k + 2] * left;
-        for (std::size_t k = 0; k < clocks.gathered.size(); ++k) clocks.gathered[k] += step[2 + streams + k] * left;
+        for (std::size_t k = 0; k < gathered; ++k) clocks.gathered[k] += step[2 + streams + k] * left;
         return;
     }
 }
 
 Seconds ShardedPasses::walk(bool backward, bool gathers) const {
     Clocks clocks;
-    if (pricer_.prefetches() && gathers && !units_.empty()) gather(clocks, units_.front().gather);
+    if (pricer_.prefetches() && gathers && !units_.empty()) gather(clocks, *units_.front().gather);
     for (const ShardedLayer* layer : before_) compute(clocks, *layer, backward);
     for (std::size_t i = 0; i < units_.size(); ++i) {
         const Unit& unit = units_[i];

@@ -6,6 +6,7 @@
 #include "sim/pricer.hpp"
 
 #include <array>
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -25,10 +26,12 @@ struct ShardedLayer {
     Holding trained;
     std::array<std::vector<PassSegment>, 2> segments;   // forward, backward
     std::array<Seconds, 2> alone;                       // and their sums
+    std::array<Seconds, 2> kernels;                     // of these, what is slowed by what runs beside it
+    std::array<bool, 2> fills_port{};                   // whether any of them does
 };
 
-/// Stretches of `code`, which starts nothing.
-std::vector<PassSegment> pass_segments(const LayerPrices& prices, std::span<const Instruction> code);
+/// With the layer's `forward` and `backward` code, which start nothing.
+ShardedLayer sharded_layer(bool is_unit, const LayerPrices& prices, const PricedLayer& layer);
 
 /// What is started to gather or scatter one holding, by stream.
 struct StartedExchanges {
@@ -51,7 +54,7 @@ struct KnownExchanges {
         Holding holding;
         StartedExchanges started;
     };
-    std::vector<Entry> entries;
+    std::deque<Entry> entries;   // stay where they are
 };
 
 /// Answers as Pricer's sharded code plays, layer by layer, for one plan. Keeps references to all it is given.
@@ -82,11 +85,11 @@ class ShardedPasses {
     };
     struct Unit {
         const ShardedLayer* layer = nullptr;
-        StartedExchanges gather;
-        StartedExchanges scatter;
+        const StartedExchanges* gather = nullptr;
+        const StartedExchanges* scatter = nullptr;
         int count = 0;         // alike, one after the other
     };
-    const StartedExchanges& started(CollectiveKind kind, const Holding& holding);   // until the next one is asked for
+    const StartedExchanges& started(CollectiveKind kind, const Holding& holding);
     void take_apart(const Chunk& chunk);
     [[nodiscard]] Time way(bool backward);
     [[nodiscard]] Seconds walk(bool backward, bool gathers) const;

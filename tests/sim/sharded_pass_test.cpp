@@ -39,15 +39,8 @@ Seconds played(const StepProgram& program) {
 
 Seconds counted(const Cluster& cluster, const TrainingRun& run, const StepGraph& graph) {
     const LayerPrices prices = Pricer(cluster, graph, run.spec, run.framework).price_kinds();
-    StepProgram program;
-    program.exchanges = prices.exchanges;
     std::vector<ShardedLayer> layers;
-    for (std::size_t i = 0; i < graph.kinds.size(); ++i) {
-        const PricedLayer& layer = prices.layers[i];
-        layers.push_back({graph.kinds[i].is_decoder_layer, layer.held, layer.trained,
-                          {pass_segments(prices, layer.forward), pass_segments(prices, layer.backward)},
-                          {block_time(program, layer.forward).total, block_time(program, layer.backward).total}});
-    }
+    for (std::size_t i = 0; i < graph.kinds.size(); ++i) layers.push_back(sharded_layer(graph.kinds[i].is_decoder_layer, prices, prices.layers[i]));
     std::vector<const ShardedLayer*> kinds;
     for (const ShardedLayer& layer : layers) kinds.push_back(&layer);
     const Pricer pricer(cluster, graph, run.spec, run.framework);
