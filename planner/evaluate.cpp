@@ -101,7 +101,7 @@ std::optional<PlanEstimate> PlanEvaluator::evaluate_program(const TrainingSpec& 
     const int repeats = graph_->micro_batches / laid_out;   // rounds
     const bool is_straight = !run_.spec.parallelism.splits_backward();
     if (is_straight) graph_->micro_batches = micro_batches_ * repeats;
-    const StepProgram program = price_step(base_.cluster, *graph_, run_.spec, run_.framework, layer_prices());
+    const StepProgram program = price_in_step(base_.cluster, *graph_, run_.spec, run_.framework, layer_prices());
     graph_->micro_batches = laid_out * repeats;
     result.step = estimate(program).step;
     const MicroBatchTime one = micro_batch_time(program);
@@ -109,6 +109,7 @@ std::optional<PlanEstimate> PlanEvaluator::evaluate_program(const TrainingSpec& 
         const Seconds sent = program.boundary_idle * (2.0 * program.boundary_exposed);
         result.step += (one.slowest + sent) * static_cast<double>((micro_batches_ - laid_out) * repeats);
     }
+    result.step += lost_to_the_slowest(base_.cluster, *graph_, run_.spec, run_.framework, result.step);
     if (run_.spec.parallelism.schedule == PipelineSchedule::dualpipe) {
         result.busy = busy_share(program, result.step);   // half of the micro-batches pass each way
     } else {

@@ -21,6 +21,11 @@ class PassWalker {
         walk_.bubble.resize(program.stages.size());
         walk_.message.resize(program.stages.size());
         for (const StageProgram& stage : program.stages) walk_.end.push_back(time_of(stage.prologue));
+        for (int stage = 0; stage < static_cast<int>(program.stages.size()); ++stage) {
+            for (int chunk = 0; chunk < static_cast<int>(chunks_); ++chunk) {
+                for (const bool backward : {false, true}) onward_.push_back(step_along(plan_, {stage, chunk}, backward));
+            }
+        }
     }
 
     PassWalk walk() {
@@ -42,6 +47,7 @@ class PassWalker {
     const StepProgram& program_;
     const Parallelism& plan_;
     std::size_t chunks_;
+    std::vector<std::optional<VirtualStage>> onward_;   // by stage, chunk and way: where a pass's result goes
     std::vector<Seconds> arrival_;  // of each forward and backward pass's message
     std::vector<std::size_t> next_;
     std::vector<Seconds> blocks_;
@@ -49,6 +55,10 @@ class PassWalker {
 
     [[nodiscard]] Seconds time_of(std::int32_t block) const {
         return block < 0 ? Seconds{} : blocks_[static_cast<std::size_t>(block)];
+    }
+
+    [[nodiscard]] const std::optional<VirtualStage>& onward(int stage, int chunk, bool backward) const {
+        return onward_[(static_cast<std::size_t>(stage) * chunks_ + static_cast<std::size_t>(chunk)) * 2 + (backward ? 1 : 0)];
     }
 
     Seconds& arrival(int stage, int chunk, bool backward, int micro_batch) {
@@ -59,7 +69,7 @@ class PassWalker {
 
     /// When the message of a pass is there: 0 where it needs none.
     Seconds ready(int stage, const SchedulePass& pass) {
-        if (pass.part == PassPart::weight || !step_along(plan_, {stage, pass.chunk}, !pass.backward)) return Seconds{};
+        if (pass.part == PassPart::weight || !onward(stage, pass.chunk, !pass.backward)) return Seconds{};
         return arrival(stage, pass.chunk, pass.backward, pass.micro_batch);
     }
 
@@ -90,7 +100,7 @@ class PassWalker {
     void send(std::size_t s, const SchedulePass& pass) {
         const int stage = static_cast<int>(s);
         if (pass.part == PassPart::weight) return;
-        const auto to = step_along(plan_, {stage, pass.chunk}, pass.backward);
+        const auto& to = onward(stage, pass.chunk, pass.backward);
         if (!to) return;
         const bool stays = to->stage == stage;
         Seconds& clock = walk_.end[s];

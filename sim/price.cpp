@@ -59,17 +59,20 @@ void Pricer::prepare() {
     program_.boundary_exposed = message.exposed;
 }
 
-StepProgram Pricer::price(const LayerPrices* known) {
+StepProgram Pricer::price() {
     prepare();
-    if (known != nullptr) {
-        priced_ = known->layers;
-        program_.exchanges = known->exchanges;
-    } else {
-        for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
-        priced_ = layers_;
-    }
+    for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+    priced_ = layers_;
     for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
     add_scale_penalty();
+    return std::move(program_);
+}
+
+StepProgram Pricer::price_in_step(const LayerPrices& known) {
+    prepare();
+    priced_ = known.layers;
+    program_.exchanges = known.exchanges;
+    for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
     return std::move(program_);
 }
 
@@ -339,7 +342,13 @@ std::vector<std::pair<int, int>> runs_of(const Chunk& chunk) {
 }
 
 // Ways through a chunk, as keys of its blocks.
-enum ChunkWay : int { way_forward, way_backward, way_input, way_weight };
+enum ChunkWay : std::uint8_t { way_forward, way_backward, way_input, way_weight };
+constexpr std::size_t chunk_ways = 4;
+
+ChunkWay way_of(const SchedulePass& pass) {
+    if (pass.part == PassPart::whole) return pass.backward ? way_backward : way_forward;
+    return pass.part == PassPart::input ? way_input : way_weight;
+}
 
 }  // namespace
 
@@ -392,21 +401,27 @@ std::vector<PassProgram> Pricer::price_passes(const StageGraph& stage) {
     std::vector<PassProgram> passes;
     passes.reserve(stage.passes.size());
     std::int32_t nothing = -1;
+    std::vector<std::int32_t> known(stage.chunks.size() * chunk_ways, -1);   // blocks by chunk and way
+    const auto block_of = [&](const SchedulePass& pass) {
+        const auto chunk = static_cast<std::size_t>(pass.chunk);
+        const ChunkWay way = way_of(pass);
+        std::int32_t& block = known[chunk * chunk_ways + way];
+        if (block >= 0) return block;
+        if (pass.part != PassPart::whole) block = half_block(stage.chunks[chunk], pass.part);
+        else if (spec_.offload.any()) block = offloading_block(stage, chunk, pass.backward);
+        else block = chunk_block(stage.chunks[chunk], pass.backward);
+        return block;
+    };
     for (std::size_t i = 0; i < stage.passes.size(); ++i) {
         const SchedulePass& pass = stage.passes[i];
-        const Chunk& chunk = stage.chunks[static_cast<std::size_t>(pass.chunk)];
         if (pass.joins_next) {
-            const SchedulePass& other = stage.passes[i + 1];
-            passes.push_back({pass, joined_block(chunk, stage.chunks[static_cast<std::size_t>(other.chunk)])});
+            const auto& [own, other] = std::pair(pass.chunk, stage.passes[i + 1].chunk);
+            passes.push_back({pass, joined_block(stage.chunks[static_cast<std::size_t>(own)], stage.chunks[static_cast<std::size_t>(other)])});
         } else if (i > 0 && stage.passes[i - 1].joins_next) {
             if (nothing < 0) nothing = add_block("joined", {});
             passes.push_back({pass, nothing});
-        } else if (pass.part != PassPart::whole) {
-            passes.push_back({pass, half_block(chunk, pass.part)});
-        } else if (spec_.offload.any()) {
-            passes.push_back({pass, offloading_block(stage, static_cast<std::size_t>(pass.chunk), pass.backward)});
         } else {
-            passes.push_back({pass, chunk_block(chunk, pass.backward)});
+            passes.push_back({pass, block_of(pass)});
         }
     }
     return passes;
@@ -489,9 +504,14 @@ std::shared_ptr<const LayerPrices> price_kinds(const Cluster& cluster, const Ste
     return std::make_shared<const LayerPrices>(Pricer(cluster, graph, spec, framework).price_kinds());
 }
 
-StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
-                       const FrameworkProfile& framework, const LayerPrices& layers) {
-    return Pricer(cluster, graph, spec, framework).price(&layers);
+StepProgram price_in_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                          const FrameworkProfile& framework, const LayerPrices& layers) {
+    return Pricer(cluster, graph, spec, framework).price_in_step(layers);
+}
+
+Seconds lost_to_the_slowest(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
+                            const FrameworkProfile& framework, Seconds step) {
+    return Pricer(cluster, graph, spec, framework).scale_penalty_of(step);
 }
 
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

@@ -70,7 +70,9 @@ class Pricer {
   public:
     Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework,
            PriceMemo* memo = nullptr);
-    StepProgram price(const LayerPrices* known = nullptr);
+    StepProgram price();
+    /// See sim/price.hpp.
+    StepProgram price_in_step(const LayerPrices& known);
     LayerPrices price_kinds();
     std::vector<Seconds> price_layers();
     // Pieces of a step, for whoever adds them up without its program; of plans whose graphs hold kinds alone.
