@@ -9,20 +9,30 @@
 #include <mpi.h>
 #endif
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <list>
 #include <thread>
+#include <tuple>
 #include <type_traits>
 
 namespace orrery {
 
 TeamPlace team_place() {
     // Open MPI; MPICH, Intel MPI and Slurm's PMI.
-    for (const auto& [rank, size] : {std::pair("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), std::pair("PMI_RANK", "PMI_SIZE")}) {
+    for (const auto& [rank, size, local] : {std::tuple("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+                                            std::tuple("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID")}) {
         const char* own = std::getenv(rank);
         const char* all = std::getenv(size);
-        if (own != nullptr && all != nullptr) return {std::max(std::atoi(own), 0), std::max(std::atoi(all), 1)};
+        if (own == nullptr || all == nullptr) continue;
+        TeamPlace place{std::max(std::atoi(own), 0), std::max(std::atoi(all), 1), false};
+        const char* on_node = std::getenv(local);
+        const auto processors = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+        place.rests = place.rank > 0 && on_node != nullptr && std::atoi(on_node) > std::max(processors, 1);   // rank 0 sleeps
+        return place;
     }
     return {};
 }
@@ -32,24 +42,16 @@ TeamPlace team_place() {
 TeamSession::TeamSession() = default;
 TeamSession::~TeamSession() = default;
 SearchResult search_with_team(const SearchSpace&, const SearchOptions&) { return {}; }
+void rest_in_team() {}
 void dismiss_team() {}
 
 #else
 
-/// Open MPI looks for fabrics half as long as a search of a million plans takes. Branches and findings are small: the
-/// plain transport carries them, where the user names no other.
-TeamSession::TeamSession() {
-    ::setenv("OMPI_MCA_pml", "ob1", 0);
-    is_open_ = MPI_Init(nullptr, nullptr) == MPI_SUCCESS;
-}
-TeamSession::~TeamSession() {
-    if (is_open_) MPI_Finalize();
-}
-
 namespace {
 
-constexpr int tag_findings = 1;   // worker to rank 0: what was found; empty at first
+constexpr int tag_findings = 1;   // worker to rank 0: what was found; see searching_ranks()
 constexpr int tag_work = 2;       // rank 0 to worker: what to do next
+constexpr int tag_end = 3;        // rank 0 to worker: the session is over
 
 constexpr std::chrono::microseconds longest_pause{1600};   // a hundredth of the time for which a branch keeps a rank
 
@@ -118,6 +120,29 @@ Packet receive(int tag, int& from) {
     return bytes;
 }
 
+}  // namespace
+
+/// Open MPI looks for fabrics half as long as a search of a million plans takes. Branches and findings are small: the
+/// plain transport carries them, where the user names no other.
+TeamSession::TeamSession() {
+    ::setenv("OMPI_MCA_pml", "ob1", 0);
+    is_open_ = MPI_Init(nullptr, nullptr) == MPI_SUCCESS;
+}
+/// MPI_Finalize() spins until all ranks are there: those that are done sleep until rank 0 has its answer.
+TeamSession::~TeamSession() {
+    if (!is_open_) return;
+    int rank = 0;
+    int ranks = 1;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    int leader = 0;
+    if (rank > 0) (void)receive(tag_end, leader);
+    for (int other = 1; rank == 0 && other < ranks; ++other) send({}, other, tag_end);
+    MPI_Finalize();
+}
+
+namespace {
+
 void put_findings(Packet& bytes, std::size_t unit, const UnitFindings& found) {
     put(bytes, unit);
     put(bytes, found.found.counts.estimated);
@@ -152,14 +177,50 @@ UnitFindings take_findings(ByteReader& reader, const SearchSpace& space, const S
     return found;
 }
 
+/// Everyone reports once ahead of all work: with nothing, or with a byte whoever rests.
+std::vector<int> searching_ranks() {
+    int ranks = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    std::vector<int> searching;
+    for (int rank = 1; rank < ranks; ++rank) {
+        int from = rank;
+        if (receive(tag_findings, from).empty()) searching.push_back(rank);
+    }
+    return searching;
+}
+
+/// Orders on their way to ranks that may be sending themselves.
+class Outbox {
+  public:
+    void send(Packet bytes, int to, int tag) {
+        std::erase_if(letters_, [](Letter& one) { return one.is_gone(); });
+        Letter& one = letters_.emplace_back(Letter{std::move(bytes), MPI_REQUEST_NULL});
+        MPI_Isend(one.bytes.data(), static_cast<int>(one.bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD, &one.request);
+    }
+    void wait() {
+        for (Letter& one : letters_) MPI_Wait(&one.request, MPI_STATUS_IGNORE);
+        letters_.clear();
+    }
+
+  private:
+    struct Letter {
+        Packet bytes;
+        MPI_Request request;
+        bool is_gone() {
+            int done = 0;
+            MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+            return done != 0;
+        }
+    };
+    std::list<Letter> letters_;   // stay where they are
+};
+
 /// Rank 0: what is left to do, who waits, what was found.
 class TeamLeader {
   public:
     TeamLeader(const SearchSpace& space, const SearchOptions& options)
         : space_(space), options_(options), to_beat_(options.objective, options.top, options.by_group),
-          all_{{}, BestPlans(options.objective, options.top, options.by_group)} {
-        MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
-    }
+          all_{{}, BestPlans(options.objective, options.top, options.by_group)} {}
 
     SearchResult lead() {
         SearchResult result;
@@ -174,11 +235,8 @@ class TeamLeader {
         steps_done_ = static_cast<std::size_t>(std::count(done_.begin(), done_.end(), 1));
         const bool is_bounded = options_.store == nullptr && !options_.exhaustive;
         steps_ = is_bounded ? 2 * units_.size() : units_.size();
-        for (int rank = 1; rank < ranks_; ++rank) {   // everyone reports once, with nothing
-            int from = rank;
-            (void)receive(tag_findings, from);
-            free_.push_back(rank);
-        }
+        workers_ = searching_ranks();
+        for (int order = 0; order < 2; ++order) free_.insert(free_.end(), workers_.begin(), workers_.end());
         if (is_bounded) {
             share_out(SearchRound::quick);
             to_beat_.merge(all_.best);
@@ -188,7 +246,8 @@ class TeamLeader {
         }
         Packet stop;
         put(stop, TeamOrder::stop);
-        for (const int rank : free_) send(stop, rank, tag_work);
+        for (const int rank : workers_) outbox_.send(stop, rank, tag_work);
+        outbox_.wait();
         result.problems = std::move(problems_);
         put_together(all_, static_cast<std::size_t>(std::count(done_.begin(), done_.end(), 1)), result);
         return result;
@@ -198,18 +257,19 @@ class TeamLeader {
     const SearchSpace& space_;
     const SearchOptions& options_;
     BestPlans to_beat_;
-    int ranks_ = 1;
     std::vector<SearchUnit> units_;
     std::vector<char> done_;    // by unit
     Findings all_;
-    std::vector<int> free_;     // ranks that wait for work
+    Outbox outbox_;
+    std::vector<int> free_;     // ranks that can be given work: each twice, so that none has to wait for the next
     struct Stretch {            // of left_
         std::size_t begin = 0;
         std::size_t end = 0;
         [[nodiscard]] std::size_t size() const { return end - begin; }
     };
     std::vector<std::size_t> left_;      // branches of the round, in their order
-    std::vector<Stretch> stretches_;     // by rank - 1: what nobody has begun
+    std::vector<int> workers_;           // ranks that search
+    std::vector<Stretch> stretches_;     // of each of them: what nobody has begun
     std::size_t steps_done_ = 0;
     std::size_t steps_ = 0;
     Problems problems_;
@@ -223,9 +283,10 @@ class TeamLeader {
         for (std::size_t i = 0; i < units_.size(); ++i) {
             if (done_[i] == 0) left_.push_back(i);
         }
-        const auto workers = static_cast<std::size_t>(ranks_ - 1);
-        stretches_.clear();
-        for (std::size_t i = 0; i < workers; ++i) stretches_.push_back({left_.size() * i / workers, left_.size() * (i + 1) / workers});
+        stretches_.assign(workers_.size(), {});
+        for (std::size_t i = 0; i < workers_.size(); ++i) {
+            stretches_[i] = {left_.size() * i / workers_.size(), left_.size() * (i + 1) / workers_.size()};
+        }
         int busy = 0;
         for (;;) {
             while (!free_.empty() && goes_on() && hand_out(round, free_.back())) {
@@ -243,7 +304,8 @@ class TeamLeader {
 
     /// The next branches of a rank: so many that its stretch takes a dozen times. False: nothing is left.
     bool hand_out(SearchRound round, int rank) {
-        Stretch& own = stretches_[static_cast<std::size_t>(rank - 1)];
+        const auto worker = std::lower_bound(workers_.begin(), workers_.end(), rank) - workers_.begin();
+        Stretch& own = stretches_[static_cast<std::size_t>(worker)];
         if (own.size() == 0) {
             Stretch& longest = *std::max_element(stretches_.begin(), stretches_.end(), [](const Stretch& a, const Stretch& b) { return a.size() < b.size(); });
             const std::size_t middle = longest.begin + longest.size() / 2;
@@ -261,7 +323,7 @@ class TeamLeader {
         const auto first = left_.begin() + static_cast<std::ptrdiff_t>(own.begin);
         put_list(order, std::vector<std::size_t>(first, first + static_cast<std::ptrdiff_t>(count)));
         own.begin += count;
-        send(order, rank, tag_work);
+        outbox_.send(std::move(order), rank, tag_work);
         return true;
     }
 
@@ -316,16 +378,12 @@ SearchResult search_with_team(const SearchSpace& space, const SearchOptions& opt
     return {};
 }
 
+void rest_in_team() { send({'r'}, 0, tag_findings); }
+
 void dismiss_team() {
-    int ranks = 1;
-    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     Packet stop;
     put(stop, TeamOrder::stop);
-    for (int rank = 1; rank < ranks; ++rank) {
-        int from = rank;
-        (void)receive(tag_findings, from);
-        send(stop, rank, tag_work);
-    }
+    for (const int rank : searching_ranks()) send(stop, rank, tag_work);
 }
 
 #endif

@@ -10,6 +10,7 @@ namespace orrery {
 struct TeamPlace {
     int rank = 0;
     int size = 1;
+    bool rests = false;   // its node has as many ranks that search as processors without it
 };
 TeamPlace team_place();
 
@@ -31,6 +32,9 @@ class TeamSession {
 /// same as one process finds; the others get nothing. Every rank has the same space and options, but for store, progress and
 /// stop, which are rank 0's; the others keep plans where it has a store. Requires an open session and at least two ranks.
 SearchResult search_with_team(const SearchSpace& space, const SearchOptions& options);
+
+/// What a rank that rests does instead.
+void rest_in_team();
 
 /// Sends the other ranks home where rank 0 has nothing to search.
 void dismiss_team();

@@ -117,6 +117,12 @@ FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& probl
     return spec;
 }
 
+FrameworkProfile resolved_framework(const Scenario& scenario, bool has_family, Problems& problems) {
+    FrameworkProfile framework =
+        value_or_problems(find_framework(framework_name(scenario.workload, has_family)), "/workload/framework", problems);
+    return changed_framework(std::move(framework), scenario.framework_settings, problems);
+}
+
 Result<ResolvedScenario> resolve(const Scenario& scenario) {
     if (scenario.collective) {
         return Problem{"/workload/kind", "is \"collective\", and this command takes trainings", "use \"orrery run\" or \"orrery check\""};
@@ -136,9 +142,7 @@ Result<ResolvedScenario> resolve(const Scenario& scenario) {
     run.architecture = std::move(model.architecture);
     run.family = std::move(model.family);
     const std::string framework = framework_name(scenario.workload, run.family.has_value());
-    run.framework =
-        value_or_problems(find_framework(framework), "/workload/framework", problems);
-    run.framework = changed_framework(std::move(run.framework), scenario.framework_settings, problems);
+    run.framework = resolved_framework(scenario, run.family.has_value(), problems);
     if (!problems.empty()) return problems;
     cluster.fabric = value_or_problems(
         build_fabric(fabric, cluster.node, cluster.nodes, cluster.device.scale_up_bandwidth, parameters,

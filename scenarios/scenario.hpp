@@ -93,11 +93,15 @@ struct ResolvedScenario {
 };
 Result<ResolvedScenario> resolve(const Scenario& scenario);
 
-/// The fabric's specification with its link's own numbers where the user gives none, a custom graph read from its file,
-/// and `node` as that link makes it.
+/// The profile that the scenario names or that its plan comes with, with what the scenario changes in it. `has_family`: the
+/// model is one of layers (models/families.hpp).
+FrameworkProfile resolved_framework(const Scenario& scenario, bool has_family, Problems& problems);
+
 /// What collectives cost on the scenario's cluster: its own file, else the catalogue's.
 std::shared_ptr<const CollectiveParameters> resolved_collectives(const Scenario& scenario, const Device& device, Problems& problems);
 
+/// The fabric's specification with its link's own numbers where the user gives none, a custom graph read from its file,
+/// and `node` as that link makes it.
 FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems);
 
 /// JSON Schema (draft-07) of scenarios, made from fields().

@@ -285,17 +285,19 @@ Result<SearchBase> load_base(const std::string& file, const std::vector<Setting>
     all.insert(all.end(), own.begin(), own.end());
     auto scenario = read_scenario(file, all, PlanChecks::left_to_search);
     if (!scenario) return scenario.problems();
-    scenario->workload.parallelism.fsdp = true;   // for the framework of sharded plans
-    const auto sharded = resolve(*scenario);
     scenario->workload.parallelism.fsdp = false;
     auto resolved = resolve(*scenario);
     if (!resolved) return resolved.problems();
-    if (!sharded) return sharded.problems();
+    Problems wrong;
+    scenario->workload.parallelism.fsdp = true;   // for the framework of sharded plans
+    FrameworkProfile sharded = resolved_framework(*scenario, resolved->run.family.has_value(), wrong);
+    scenario->workload.parallelism.fsdp = false;
+    if (!wrong.empty()) return wrong;
     if (Problems problems = base_problems(resolved->run); !problems.empty()) return problems;
     SearchBase base;
     base.cluster = std::move(resolved->cluster);
     base.run = std::move(resolved->run);
-    base.sharded_framework = sharded->run.framework;
+    base.sharded_framework = std::move(sharded);
     for (const Setting& one : own) base.settings.emplace_back(one.path, one.value);
     base.sha256 = scenario->sha256;
     base.values = axis_values(block, base.cluster, base.run);

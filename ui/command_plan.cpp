@@ -183,8 +183,15 @@ Result<LoadedSearch> load_for(const PlanOptions& options) {
 }
 
 /// A rank that is told what to search. It has nothing to say: rank 0 meets the same problems.
-ExitStatus follow_team(const PlanOptions& options) {
+ExitStatus follow_team(const PlanOptions& options, const TeamPlace& place) {
     if (!options.from.empty()) return ExitStatus::done;   // nothing is searched
+    if (place.rests) {
+        std::signal(SIGINT, SIG_IGN);
+        const TeamSession session;
+        if (!session.is_open()) return ExitStatus::wrong_input;
+        rest_in_team();
+        return ExitStatus::done;
+    }
     const auto search = load_for(options);
     if (!search) return ExitStatus::wrong_input;
     std::signal(SIGINT, SIG_IGN);   // rank 0 answers Ctrl-C
@@ -259,7 +266,7 @@ Problems explain_named(const PlanOptions& options, const LoadedSearch& search, c
 ExitStatus command_plan(const PlanOptions& given) {
     PlanOptions options = given;
     const TeamPlace place = team_place();
-    if (place.rank > 0) return follow_team(options);
+    if (place.rank > 0) return follow_team(options, place);
     const bool has_team = place.size > 1 && options.from.empty();
     const Problems unwritable = outputs_problems({options.json});
     if (!unwritable.empty()) return print_problems(unwritable);
