@@ -1,5 +1,6 @@
-// Rates of the reference kernels on this machine, as CSV: row kernels past the caches beside STREAM triad of the same minute, and
-// products of square matrices on one thread and on all.
+// Rates of the reference kernels on this machine, as CSV: row kernels past the caches beside STREAM triad of the same minute,
+// products of square matrices on one thread and on all, and the ways to do a 3 x 3 convolution (rows: pixels of 16 images;
+// columns: channels and filters; GFLOP/s by the multiplications of the definition).
 //   bench_kernels [SECONDS]   of samples a line, by default 0.4
 #include "kernels/measure.hpp"
 #include "kernels/reference/kernel.hpp"
@@ -66,6 +67,16 @@ int main(int argc, char** argv) {
                 if (threads == 1) alone = rate;
                 fmt::print("{},{},{},{},{},,,{:.1f},{:.2f}\n", shape.kernel, name_of(type), n, n, team.threads(), rate, rate / alone);
             }
+        }
+    }
+    const PinnedTeam team;
+    for (const std::int64_t side : {56, 28, 14, 7}) {   // of ResNet-50's four stages (He et al., arXiv 1512.03385)
+        const std::int64_t channels = 3584 / side;
+        for (const char* name : {"convolution", "implicit-convolution", "winograd-2-convolution", "winograd-4-convolution"}) {
+            KernelCase shape{name, {16, channels, side, side, channels, 3, 1}, DataType::fp32};
+            if (shape.kernel == "implicit-convolution") shape.sizes.push_back(1);
+            const double flop = 2.0 * 9.0 * static_cast<double>(16 * side * side * channels * channels);
+            fmt::print("{},fp32,{},{},{},,,{:.1f},\n", name, 16 * side * side, channels, team.threads(), flop / seconds_of(shape, 2, budget) / 1e9);
         }
     }
 }

@@ -1,6 +1,7 @@
 // Draws the shapes of a suite: spread evenly on a log scale, each class over the sizes that a step of a model has.
 #include "kernels/suite.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -120,6 +121,20 @@ void add_others(std::vector<SuiteCase>& cases, int number, Rng& rng) {
     add("file-read", {64 << 20, 1});
 }
 
+// The ways to do one convolution, beside each other on shapes that all of them do. The class of convolutions is fitted to
+// the library's direct one, which frameworks call.
+void add_convolutions(std::vector<SuiteCase>& cases, int number, Rng& rng) {
+    for (int i = 0; i < number; ++i) {
+        const std::int64_t side = log_slice(rng, 7, 56, 1, i, number);
+        const std::int64_t channels = std::clamp<std::int64_t>(power_near(3584 / side), 64, 512);   // as residual networks have them
+        const std::vector<std::int64_t> sizes{log_uniform(rng, 1, 9, 1), channels, side, side, channels, 3, 1};
+        std::vector<std::int64_t> grouped = sizes;
+        grouped.push_back(1);
+        for (const char* name : {"convolution", "winograd-2-convolution", "winograd-4-convolution"}) cases.push_back({{name, sizes, DataType::fp32}, true});
+        cases.push_back({{"implicit-convolution", grouped, DataType::fp32}, true});
+    }
+}
+
 }  // namespace
 
 std::vector<SuiteCase> suite_cases(bool full, std::uint64_t seed, const MachineFigures& machine) {
@@ -134,6 +149,8 @@ std::vector<SuiteCase> suite_cases(bool full, std::uint64_t seed, const MachineF
     add_decode(cases, 36 * times, rng);
     add_streaming(cases, full ? 12 : 5, rng);
     add_others(cases, 15 * times, rng);
+    Rng of_convolutions = Rng::stream(seed, "convolutions", full ? 1 : 0);
+    add_convolutions(cases, 3 * times, of_convolutions);
     for (std::size_t i = cases.size(); i > 1; --i) std::swap(cases[i - 1], cases[rng.below(i)]);  // Fisher-Yates
     return cases;
 }

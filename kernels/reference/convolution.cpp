@@ -1,9 +1,8 @@
 // Two-dimensional convolution by oneDNN with "same" padding.
 #include "kernels/reference/buffer.hpp"
+#include "kernels/reference/convolution_oracle.hpp"
 #include "kernels/reference/entries.hpp"
 #include "kernels/reference/onednn.hpp"
-
-#include <algorithm>
 
 namespace orrery {
 namespace {
@@ -38,15 +37,11 @@ BoundConvolution bind_convolution(const Convolution& work, const float* x, const
     BoundConvolution bound;
     if (work.batch * work.channels * work.filters * work.height * work.width == 0) return bound;
     const ConvForm form = work.type == DataType::bf16 ? ConvForm::bf16 : ConvForm::f32;
-    const auto side = [&](Index size) { return (size + work.stride - 1) / work.stride; };
-    const Index out_height = side(work.height);
-    const Index out_width = side(work.width);
-    const auto padding = [&](Index size, Index out) { return std::max<Index>((out - 1) * work.stride + work.kernel_height - size, 0); };
-    const Index pad_rows = padding(work.height, out_height);
-    const Index pad_columns = padding(work.width, out_width);
+    const Index pad_rows = padding_in_all(work.height, work.kernel_height, work.stride);
+    const Index pad_columns = padding_in_all(work.width, work.kernel_width, work.stride);
     const dnnl::memory::dims x_dims{work.batch, work.channels, work.height, work.width};
     const dnnl::memory::dims w_dims{work.filters, work.channels, work.kernel_height, work.kernel_width};
-    const dnnl::memory::dims y_dims{work.batch, work.filters, out_height, out_width};
+    const dnnl::memory::dims y_dims{work.batch, work.filters, convolved_side(work.height, work.stride), convolved_side(work.width, work.stride)};
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const dnnl::convolution_forward::primitive_desc plan(
@@ -63,39 +58,10 @@ BoundConvolution bind_convolution(const Convolution& work, const float* x, const
     return bound;
 }
 
-// One output pixel by the definition.
-double convolved(const Convolution& work, const float* x, const float* w, Index image, Index filter, Index row, Index column) {
-    const auto before = [&](Index size) {
-        const Index out = (size + work.stride - 1) / work.stride;
-        return std::max<Index>((out - 1) * work.stride + work.kernel_height - size, 0) / 2;
-    };
-    double sum = 0.0;
-    for (Index channel = 0; channel < work.channels; ++channel) {
-        for (Index i = 0; i < work.kernel_height; ++i) {
-            for (Index j = 0; j < work.kernel_width; ++j) {
-                const Index in_row = row * work.stride + i - before(work.height);
-                const Index in_column = column * work.stride + j - before(work.width);
-                if (in_row < 0 || in_row >= work.height || in_column < 0 || in_column >= work.width) continue;
-                sum += static_cast<double>(x[((image * work.channels + channel) * work.height + in_row) * work.width + in_column]) *
-                       static_cast<double>(w[((filter * work.channels + channel) * work.kernel_height + i) * work.kernel_width + j]);
-            }
-        }
-    }
-    return sum;
-}
-
 }  // namespace
 
 PreparedKernel prepare_convolution(const KernelCase& c, int copies, Rng& rng) {
-    Convolution work;
-    work.batch = c.sizes[0];
-    work.channels = c.sizes[1];
-    work.height = c.sizes[2];
-    work.width = c.sizes[3];
-    work.filters = c.sizes[4];
-    work.kernel_height = work.kernel_width = c.sizes[5];
-    work.stride = c.sizes[6];
-    work.type = c.type;
+    const Convolution work = convolution_of(c);
     // Inputs that bf16 holds exactly, so that both number formats have one oracle.
     const auto x = random_floats(1, work.input_pixels() * work.channels, rng);
     const auto w = random_floats(1, work.weights(), rng);
@@ -115,17 +81,7 @@ PreparedKernel prepare_convolution(const KernelCase& c, int copies, Rng& rng) {
         poison(y->values());
         run(0);
         (*bound)[0].read_back();
-        const Index out_width = (work.width + work.stride - 1) / work.stride;
-        const Index out_height = (work.height + work.stride - 1) / work.stride;
-        const Index extent = y->extent();
-        std::vector<float> got;
-        std::vector<double> want;
-        for (Index i = 0; i < extent; i += std::max<Index>(extent / 2000, 1)) {
-            got.push_back((*y)[0][i]);
-            want.push_back(convolved(work, (*x)[0], (*w)[0], i / (work.filters * out_height * out_width),
-                                     i / (out_height * out_width) % work.filters, i / out_width % out_height, i % out_width));
-        }
-        return relative_error(got, want);
+        return convolution_error(work, x->values(), w->values(), y->values(), ImageLayout::channels_first);
     };
     return kernel;
 }

@@ -21,6 +21,7 @@ PreparedKernel prepare_dropout(const KernelCase& kernel_case, int copies, Rng& r
 PreparedKernel prepare_file_read(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_gather(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_grouped_multiply(const KernelCase& kernel_case, int copies, Rng& rng);
+PreparedKernel prepare_implicit_convolution(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_lamb(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_launch(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_layer_norm(const KernelCase& kernel_case, int copies, Rng& rng);
@@ -43,5 +44,6 @@ PreparedKernel prepare_swiglu_backward(const KernelCase& kernel_case, int copies
 PreparedKernel prepare_top_k(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_training_multiply(const KernelCase& kernel_case, int copies, Rng& rng);
 PreparedKernel prepare_triad(const KernelCase& kernel_case, int copies, Rng& rng);
+PreparedKernel prepare_winograd_convolution(const KernelCase& kernel_case, int copies, Rng& rng);
 
 }  // namespace orrery

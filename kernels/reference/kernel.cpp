@@ -40,8 +40,14 @@ const std::vector<KernelEntry>& reference_kernels() {
         {"gather", "rows columns table_rows", "Embedding look-up.", {fp32}, prepare_gather},
         {"scatter-add", "rows columns table_rows", "Gradient of an embedding.", {fp32}, prepare_scatter_add},
         {"top-k", "rows experts k", "Router: softmax, the k best and their weights.", {fp32}, prepare_top_k},
-        {"convolution", "batch channels height width filters kernel stride", "Two-dimensional, same padding.", {fp32, bf16},
+        {"convolution", "batch channels height width filters kernel stride", "Two-dimensional, same padding, the library's direct one.", {fp32, bf16},
          prepare_convolution},
+        {"implicit-convolution", "batch channels height width filters kernel stride groups",
+         "The same by patches gathered into panels, times packed filters; grouped ones too.", {fp32, bf16}, prepare_implicit_convolution},
+        {"winograd-2-convolution", "batch channels height width filters kernel stride", "3 x 3 at stride 1 by Winograd's F(2 x 2, 3 x 3).",
+         {fp32}, prepare_winograd_convolution},
+        {"winograd-4-convolution", "batch channels height width filters kernel stride",
+         "3 x 3 at stride 1 by F(4 x 4, 3 x 3), which loses about a digit.", {fp32}, prepare_winograd_convolution},
         {"sgd", "elements", "SGD with momentum.", {fp32}, prepare_sgd},
         {"adam", "elements", "AdamW.", {fp32}, prepare_adam},
         {"lamb", "elements", "LAMB on one tensor.", {fp32}, prepare_lamb},
@@ -101,8 +107,10 @@ Bytes footprint_of(const KernelCase& kernel_case) {
         elements = 3.0 * size(0) * size(1) * size(2);
     } else if (name == "gather" || name == "scatter-add") {
         elements = 3.0 * size(0) * size(1) + size(1) * size(2);
-    } else if (name == "convolution") {
-        elements = 2.0 * size(0) * size(2) * size(3) * (size(1) + size(4)) + 2.0 * size(1) * size(4) * size(5) * size(5);
+    } else if (name.ends_with("convolution")) {   // Winograd's filters take 36 values each, twice
+        elements = 2.0 * size(0) * size(2) * size(3) * (size(1) + size(4)) + 2.0 * size(1) * size(4) * (name == "convolution" ? size(5) * size(5) : 36.0 + size(5) * size(5));
+    } else if (name == "two-four-multiply") {
+        elements = size(0) * (size(1) + size(2)) + 2.0 * size(1) * size(2);
     } else if (name == "sparse-multiply") {
         elements = size(0) * (size(1) + size(2)) + 3.0 * size(1) * size(2);
     } else if (name.starts_with("swiglu") || name == "muon") {

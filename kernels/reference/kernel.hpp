@@ -42,6 +42,8 @@ struct PreparedKernel {
     std::function<void()> finish;
     /// Error that the number format or the pruning itself costs against the unrounded operands; none: does not apply.
     std::function<double()> accuracy_loss;
+    /// Why shapes like this one are none of this kernel's; nothing else is set then. Empty: they are.
+    std::string refused;
 };
 
 struct KernelEntry {

@@ -140,6 +140,11 @@ TEST_CASE("an arithmetic rate above the registers' peak is refused by name", "[k
     measure_case({{"matrix-multiply", {1, 32, 32, 32}, DataType::fp32}, false}, machine, 1, {}, measured);
     CHECK(measured.refused.find("times the peak of the registers") != std::string::npos);
     CHECK(predict_cases(machine, with_figures(Device{}, machine), {measured}).empty());
+    // Winograd's rate counts the multiplications of the definition, of which it does a quarter.
+    MeasuredCase transformed;
+    measure_case({{"winograd-4-convolution", {1, 16, 16, 16, 16, 3, 1}, DataType::fp32}, false}, machine, 1, {}, transformed);
+    CHECK(transformed.refused.empty());
+    CHECK(transformed.flop.si() == 2.0 * 9.0 * 16 * 16 * 16 * 16);
 }
 
 TEST_CASE("the small training step learns its batch, equally for equal seeds", "[kernels][calibrate]") {

@@ -4,6 +4,7 @@
 #include "kernels/reference/operators.hpp"
 #include "kernels/reference/pinned_team.hpp"
 #include "kernels/reference/stores.hpp"
+#include "kernels/suite.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -33,6 +34,14 @@ SizeLists sizes_for(const std::string& kernel) {
     if (kernel == "gather" || kernel == "scatter-add") return {{50, 33, 20}, {1, 1, 1}, {0, 8, 4}, {200, 130, 7}};
     if (kernel == "top-k") return {{33, 17, 3}, {100, 64, 8}, {1, 1, 1}, {0, 8, 2}, {5, 2, 4}};
     if (kernel == "convolution") return {{2, 3, 9, 7, 5, 3, 1}, {1, 16, 14, 14, 32, 3, 2}, {1, 4, 5, 5, 8, 1, 1}, {0, 4, 4, 4, 4, 3, 1}};
+    if (kernel == "implicit-convolution") {   // groups, depthwise ones, even kernels, several panels
+        return {{2, 3, 9, 7, 5, 3, 1, 1}, {1, 16, 14, 14, 32, 3, 2, 1}, {1, 4, 5, 5, 8, 1, 1, 1}, {0, 4, 4, 4, 4, 3, 1, 1}, {1, 1, 1, 1, 1, 3, 1, 1},
+                {2, 8, 6, 7, 12, 3, 1, 4}, {1, 6, 9, 9, 6, 5, 2, 6}, {1, 8, 33, 31, 4, 1, 2, 2}, {1, 3, 8, 9, 4, 2, 1, 1}, {1, 40, 83, 81, 24, 7, 1, 1}};
+    }
+    if (kernel.starts_with("winograd")) {   // odd sides, lines of pixels, several rounds
+        return {{2, 3, 9, 7, 5, 3, 1}, {1, 17, 14, 14, 33, 3, 1}, {1, 16, 5, 5, 8, 3, 1}, {0, 4, 4, 4, 4, 3, 1}, {1, 1, 1, 1, 1, 3, 1}, {3, 2, 1, 11, 3, 3, 1},
+                {1, 8, 230, 231, 8, 3, 1}};
+    }
     if (kernel == "sparse-multiply") return {{33, 50, 47, 20}, {1, 1, 1, 100}, {0, 4, 4, 50}, {16, 64, 64, 100}};
     if (kernel == "pointer-chase") return {{1 << 16, 1000}, {64, 10}};
     if (kernel == "launch") return {{1}, {100}};
@@ -99,6 +108,38 @@ TEST_CASE("int8 and int4 lose what uniform rounding must lose", "[kernels][refer
     const auto int4 = find_kernel("quantise-int4")->prepare({"quantise-int4", {64, 512}, DataType::fp32}, 1, rng);
     CHECK(int8.accuracy_loss() == Approx(1.0 / 254.0).epsilon(0.05));
     CHECK(int4.accuracy_loss() == Approx(1.0 / 14.0).epsilon(0.1));   // groups of 32 fall a little short of their bound
+}
+
+TEST_CASE("Winograd's larger tiles lose about a digit, and keep the rest", "[kernels][reference]") {
+    // Method: values and filters uniform on [-1, 1), 128 channels. Rounding of a direct sum is some 1e-7; tiles of 4 x 4 for
+    // 2 x 2 pixels are about as good, tiles of 6 x 6 for 4 x 4 some ten times worse (Lavin and Gray, arXiv 1509.09308, table 4).
+    const PinnedTeam team;
+    const auto error_of = [](const char* name) {
+        Rng rng(8);
+        const KernelCase one{name, {2, 128, 28, 28, 64, 3, 1}, DataType::fp32};
+        return find_kernel(name)->prepare(one, 1, rng).check();
+    };
+    const double direct = error_of("convolution");
+    CHECK(direct < 1e-6);
+    CHECK(error_of("winograd-2-convolution") < 1e-6);
+    const double four = error_of("winograd-4-convolution");
+    INFO(direct << " directly, " << four << " by 6 x 6");
+    CHECK(four < 1e-5);
+    CHECK(four > 2.0 * direct);
+}
+
+TEST_CASE("Winograd's kernels refuse by name what they cannot transform", "[kernels][reference]") {
+    // Method: another kernel, another stride; the suite says so of the row, and measures nothing.
+    Rng rng(9);
+    for (const char* name : {"winograd-2-convolution", "winograd-4-convolution"}) {
+        CHECK(find_kernel(name)->prepare({name, {1, 4, 8, 8, 4, 5, 1}, DataType::fp32}, 1, rng).refused ==
+              std::string(name) + " fp32 1 x 4 x 8 x 8 x 4 x 5 x 1: transforms are of 3 x 3 kernels at stride 1, not of 5 x 5 at stride 1");
+        MeasuredCase row;
+        measure_case({{name, {1, 4, 8, 8, 4, 3, 2}, DataType::fp32}, true}, {}, 1, {}, row);
+        CHECK_THAT(row.refused, Catch::Contains("at stride 2"));
+        CHECK(row.time.repeats == 0);
+        CHECK(wrong_results({name, {1, 4, 8, 8, 4, 3, 2}, DataType::fp32}, 1).empty());
+    }
 }
 
 TEST_CASE("pruning small values loses their share of the norm", "[kernels][reference]") {
