@@ -102,6 +102,7 @@ MachineFigures measure_machine(int threads, std::uint64_t seed) {
 }
 
 Device with_figures(Device device, const MachineFigures& figures) {
+    if (!figures.device.empty()) return device;
     device.kind = DeviceKind::cpu;
     device.matrix_peak[DataType::fp32] = figures.fp32_peak;
     device.matrix_peak[DataType::bf16] = figures.bf16_peak;

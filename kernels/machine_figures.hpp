@@ -13,6 +13,7 @@ namespace orrery {
 struct MachineFigures {
     std::int64_t version = 1;          // of this form
     std::string processor;
+    std::string device;                // of a GPU: its name in the catalogue, whose figures stay its own; empty: this machine
     std::string libraries;
     std::int64_t seed = 1;
     std::int64_t cores = 1;            // threads that ran, each pinned to a processor
@@ -31,6 +32,7 @@ struct MachineFigures {
         return std::tuple{
             required_field("version", &M::version, count, "Version of this form."),
             required_field("processor", &M::processor, any_value, "Processor as the system names it."),
+            field("device", &M::device, any_value, "Of a GPU: its device in the catalogue; absent: a processor."),
             field("libraries", &M::libraries, any_value, "Libraries that ran, with versions."),
             field("seed", &M::seed, non_negative, "Of shapes and data."),
             required_field("cores", &M::cores, count, "Threads that ran, each pinned to a processor."),
@@ -53,7 +55,7 @@ constexpr std::int64_t machine_version = 1;   // the newest form that this progr
 /// neighbours cost nothing but time.
 MachineFigures measure_machine(int threads, std::uint64_t seed);
 
-/// The device with these figures in place of its own.
+/// The device with these figures in place of its own; a GPU's figures are told, and its device stays the catalogue's.
 Device with_figures(Device device, const MachineFigures& figures);
 
 /// Memory that can be taken without swapping; zero where the system does not say.

@@ -32,17 +32,6 @@ struct LayerMemory {
     Shared<float> input, normal, q, k, v, attended, sums, middle, normal_mlp, gate, up, active;
 };
 
-std::string words_of_step(const Work& work) {
-    if (const auto* product = std::get_if<MatrixMultiply>(&work)) {
-        return "product " + std::to_string(product->m) + " x " + std::to_string(product->n) + " x " + std::to_string(product->k);
-    }
-    if (const auto* attention = std::get_if<Attention>(&work)) return attention->backward ? "attention, backward" : "attention, forward";
-    if (const auto* gather = std::get_if<Gather>(&work)) return gather->scatter_add ? "scatter into the embedding" : "gather of the embedding";
-    const auto& streaming = std::get<Streaming>(work);
-    return "streaming of " + std::to_string(static_cast<std::int64_t>(streaming.bytes.si() / 1e3)) + " kB, " +
-           std::to_string(static_cast<std::int64_t>(streaming.flop.si() / 1e3)) + " kflop";
-}
-
 // Runs operators in order and keeps their times, step after step.
 class StepRecorder {
   public:
@@ -65,7 +54,7 @@ class StepRecorder {
     /// Of all steps but the first, as the suite takes its times: the median, or the fastest eighth of what is not steady.
     [[nodiscard]] MeasuredStep result() {
         for (std::size_t i = 0; i < operators_.size(); ++i) operators_[i].measured = taken(times_[i]);
-        return {operators_, taken(totals_), {}, {}};
+        return {operators_, taken(totals_), {}, {}, 0.0};
     }
 
   private:
@@ -80,18 +69,15 @@ class StepRecorder {
     std::size_t next_ = 0;
 };
 
-// `fresh` bytes are written where none were read.
-Work streaming_of(double bytes, double flop, double fresh) {
-    return Streaming{Bytes::from_si(bytes), 1, Flop::from_si(flop), bytes > 0.0 ? fresh / bytes : 0.0};
-}
-
 // The model's state and its step.
 class SmallDecoder {
   public:
     SmallDecoder(const StepShape& s, std::uint64_t seed);
     double step(StepRecorder& record, int number);
+    [[nodiscard]] double gradient_norm() const;
 
   private:
+    [[nodiscard]] std::vector<const Parameter*> parameters() const;
     Parameter parameter(Index rows, Index columns, Rng& rng, bool ones);
     void product(bool transpose_a, bool transpose_b, Index m, Index n, Index k, const float* a, const float* b, float beta, float* c);
     void linear(const Shared<float>& x, const Parameter& w, const Shared<float>& y, Index in, Index out);
@@ -256,14 +242,27 @@ void SmallDecoder::backward(const LayerParameters& p, LayerMemory& m) {
     add(stream_gradient_, hidden_b_);
 }
 
-// All parameters in one operator, as fused optimizers do.
-void SmallDecoder::update(int number) {
+std::vector<const Parameter*> SmallDecoder::parameters() const {
     std::vector<const Parameter*> all{&embedding_, &norm_final_, &unembedding_};
     for (const LayerParameters& p : layers_) {
         for (const Parameter* one : {&p.norm_attention, &p.query, &p.key, &p.value, &p.output, &p.norm_mlp, &p.gate, &p.up, &p.down}) {
             all.push_back(one);
         }
     }
+    return all;
+}
+
+double SmallDecoder::gradient_norm() const {
+    double squares = 0.0;
+    for (const Parameter* one : parameters()) {
+        for (const float value : one->gradient->values()) squares += static_cast<double>(value) * static_cast<double>(value);
+    }
+    return std::sqrt(squares);
+}
+
+// All parameters in one operator, as fused optimizers do.
+void SmallDecoder::update(int number) {
+    const std::vector<const Parameter*> all = parameters();
     double elements = 0.0;
     for (const Parameter* one : all) elements += static_cast<double>(one->value->extent());
     (*record_)("optimizer", streaming_of(28.0 * elements, 12.0 * elements, 0.0), [&] {
@@ -305,6 +304,21 @@ double SmallDecoder::step(StepRecorder& record, int number) {
 
 }  // namespace
 
+std::string words_of_step(const Work& work) {
+    if (const auto* product = std::get_if<MatrixMultiply>(&work)) {
+        return "product " + std::to_string(product->m) + " x " + std::to_string(product->n) + " x " + std::to_string(product->k);
+    }
+    if (const auto* attention = std::get_if<Attention>(&work)) return attention->backward ? "attention, backward" : "attention, forward";
+    if (const auto* gather = std::get_if<Gather>(&work)) return gather->scatter_add ? "scatter into the embedding" : "gather of the embedding";
+    const auto& streaming = std::get<Streaming>(work);
+    return "streaming of " + std::to_string(static_cast<std::int64_t>(streaming.bytes.si() / 1e3)) + " kB, " +
+           std::to_string(static_cast<std::int64_t>(streaming.flop.si() / 1e3)) + " kflop";
+}
+
+Work streaming_of(double bytes, double flop, double fresh) {
+    return Streaming{Bytes::from_si(bytes), 1, Flop::from_si(flop), bytes > 0.0 ? fresh / bytes : 0.0};
+}
+
 MeasuredStep run_training_step(const StepShape& shape, int steps, std::uint64_t seed) {
     SmallDecoder decoder(shape, seed);
     StepRecorder record;
@@ -319,6 +333,7 @@ MeasuredStep run_training_step(const StepShape& shape, int steps, std::uint64_t 
     std::sort(rates.begin(), rates.end());
     result.register_rate = rates[rates.size() / 2];
     result.losses = std::move(losses);
+    result.gradient_norm = decoder.gradient_norm();
     return result;
 }
 

@@ -35,7 +35,14 @@ struct MeasuredStep {
     Seconds total;                         // of whole steps, gaps between operators included
     FlopPerSecond register_rate;           // median of what registers did in fp32 just before each step: the clock
     std::vector<double> losses;            // of the steps on one batch of tokens, by cross entropy
+    double gradient_norm = 0.0;            // of the last step, over all parameters
 };
+
+/// "product 1 x 2 x 3", "streaming of 4 kB, 5 kflop", ...
+std::string words_of_step(const Work& work);
+
+/// `fresh` bytes are written where none were read; all in SI.
+Work streaming_of(double bytes, double flop, double fresh);
 
 /// Forward, backward and AdamW, `steps` times (at least 2; the first warms up and is not measured). Equal seeds give
 /// equal losses.

@@ -170,6 +170,30 @@ TEST_CASE("a GPU that is not there is refused with status 2, its name and a reme
     }
 }
 
+TEST_CASE("a calibration is checked, and a step run, on the kind of machine that it was made on", "[ui][cuda]") {
+    // Method: a processor's file of the catalogue with a GPU named; a file with a GPU's head on a machine without one.
+    const TemporaryFolder folder;
+    const std::string of_processor = "hardware/calibration/xeon-amx-2vcpu.json";
+    const std::string of_gpu = folder.file("gpu.json");
+    std::ofstream(of_gpu) << R"({"device": "h100-sxm", "machine": {"version": 1, "processor": "NVIDIA H100 80GB HBM3", "device": "h100-sxm", "cores": 132,)"
+                          << R"( "fp32_peak": 67e12, "memory_bandwidth": 3e12}})";
+    for (const std::string what : {"--check", "--step"}) {
+        const auto other_kind = run_program({"calibrate", what, of_processor, "--device", "cuda:0"});
+        INFO(other_kind.error);
+        CHECK(other_kind.status == 2);
+        CHECK(contains(other_kind.error, "--device cuda:0: is another kind of device than " + of_processor));
+        const auto on_processor = run_program({"calibrate", what, of_gpu, "--device", "cpu"});
+        CHECK(on_processor.status == 2);
+        CHECK(contains(on_processor.error, "--device cpu: is another kind of device than " + of_gpu + " was made on (NVIDIA H100 80GB HBM3)"));
+        if (orrery::open_gpu("cuda:0").ok()) continue;
+        const auto without = run_program({"calibrate", what, of_gpu});
+        CHECK(without.status == 2);
+        CHECK(without.out.empty());
+        CHECK(contains(without.error, "--device cuda:0"));
+        CHECK(contains(without.error, orrery::open_gpu("cuda:0").problems().front().remedy));
+    }
+}
+
 TEST_CASE("an interrupted run ends at once and leaves no half-written file", "[ui][cli]") {
     // Method: every rank of the largest example, interrupted while it is simulated or written.
     const TemporaryFolder folder;

@@ -29,6 +29,8 @@ constexpr std::size_t checked_shapes = 20;
 constexpr double still_holds = 0.10;      // median error up to which a file still describes the machine
 constexpr std::size_t worst_shown = 10;
 constexpr int step_repeats = 25;
+// Four layers of a decoder with 2048 hidden values, 6 GB in all: large enough that kernels and not their starts decide.
+constexpr StepShape gpu_step_shape{.layers = 4, .hidden = 2048, .heads = 16, .kv_heads = 4, .inner = 5632, .vocabulary = 32768, .sequence = 2048, .batch = 2};
 constexpr Seconds full_limit = 1800.0_s;
 constexpr Seconds gpu_limit = 300.0_s;    // of a quick suite: most of it fills arrays
 
@@ -103,8 +105,28 @@ std::string errors_text(const std::vector<CaseError>& errors, const std::string&
     return text;
 }
 
-// The device that a file describes; a problem where it was not made on a machine.
-Result<Device> device_of_file(const std::string& file, MachineFigures& figures) {
+// A device with the calibration of a file, the machine that the file was made on, and the GPU that was opened for it.
+struct FiledDevice {
+    Device device;
+    MachineFigures figures;
+    std::optional<GpuDescription> gpu;
+};
+
+// The GPU of this machine that a file of a GPU is held against: of the same type.
+Result<GpuDescription> open_gpu_of_file(const std::string& file, const std::string& named, const std::string& device) {
+    const std::string number = named.empty() ? "cuda:0" : named;
+    Result<GpuDescription> gpu = open_gpu(number);
+    if (!gpu) return gpu.problems();
+    const Result<std::string> name = device_of_gpu("--device " + number, gpu->name);
+    if (!name) return name.problems();
+    if (*name != device) {
+        return Problem{file, "was made on " + device + ", and " + number + " is " + *name, "name another GPU with --device, or calibrate this one by --suite quick"};
+    }
+    return gpu;
+}
+
+// The device that a file describes; a problem where it was not made on a machine, or on another kind than is asked for.
+Result<FiledDevice> device_of_file(const std::string& file, const std::string& named) {
     const Result<Calibration> calibration = read_calibration(file);
     const Result<std::optional<MachineFigures>> read = read_machine_figures(file);
     if (!read) return read.problems();
@@ -112,11 +134,26 @@ Result<Device> device_of_file(const std::string& file, MachineFigures& figures) 
     if (!read->has_value()) {
         return Problem{file, "was fitted to tables, not made on a machine", "make one with `orrery calibrate --suite quick --out FILE`"};
     }
-    figures = **read;
-    Device device = with_figures(Device{}, figures);
-    device.name = figures.processor;
-    device.calibration = std::make_shared<const Calibration>(*calibration);
-    return device;
+    FiledDevice filed;
+    filed.figures = **read;
+    const bool of_gpu = !filed.figures.device.empty();
+    if (!named.empty() && names_gpu(named) != of_gpu) {
+        return Problem{"--device " + named, "is another kind of device than " + file + " was made on (" + filed.figures.processor + ")",
+                       of_gpu ? "leave it out, or write cuda:0" : "leave it out, or calibrate the GPU by --suite quick --device " + named};
+    }
+    if (of_gpu) {
+        const Result<GpuDescription> gpu = open_gpu_of_file(file, named, filed.figures.device);
+        if (!gpu) return gpu.problems();
+        filed.gpu = *gpu;
+        const Result<Device> entry = find_device(filed.figures.device);
+        if (!entry) return entry.problems();
+        filed.device = *entry;
+    } else {
+        filed.device = with_figures(Device{}, filed.figures);
+        filed.device.name = filed.figures.processor;
+    }
+    filed.device.calibration = std::make_shared<const Calibration>(*calibration);
+    return filed;
 }
 
 // Measures a GPU by its suite, against the peaks that the catalogue gives for its type.
@@ -133,6 +170,8 @@ Result<std::vector<MeasuredCase>> measure_gpu(const MachineOptions& options, con
     const Result<MachineFigures> measured = measure_device_figures(bench, gpu, device, options.seed);
     if (!measured) return measured.problems();
     figures = *measured;
+    figures.device = device.name;
+    if (const std::string driver = sensors.driver(); !driver.empty()) figures.libraries += ", driver " + driver;
     SuiteOptions suite;
     suite.seed = options.seed;
     suite.limit = options.minutes > 0.0 ? Seconds::from_si(60.0 * options.minutes) : options.suite == "full" ? full_limit : gpu_limit;
@@ -159,10 +198,58 @@ ExitStatus calibrate_gpu(const MachineOptions& options) {
     DeviceFit fit = fit_device(*device, figures.libraries, *rows, options.seed);
     for (const Problem& refused : fit.refused) print_note(refused.place + ": " + refused.problem + "; " + refused.remedy);
     fit.calibration.date = today();
-    const Result<std::size_t> written = write_file(options.out, calibration_json(fit.calibration));
+    const Result<std::size_t> written = write_machine_calibration(figures, fit.calibration, options.out);
     if (!written) return print_problems(written.problems());
     print_note(fmt::format("wrote {} ({} bytes)", options.out, *written));
     return print_answer(machine_text(figures) + rows_text(*rows, figures, fit.held_out) + errors_text(fit.held_out, "errors in %, on every fifth row, held out"));
+}
+
+ExitStatus print_check(const std::vector<CaseError>& errors) {
+    std::vector<double> sizes;
+    for (const CaseError& e : errors) sizes.push_back(std::abs(e.error()));
+    std::sort(sizes.begin(), sizes.end());
+    const bool holds = !sizes.empty() && sizes[sizes.size() / 2] <= still_holds;
+    const std::string verdict = fmt::format("\n{}: median error {:.1f} % on {} shapes\n", holds ? "still holds" : "does not hold any more",
+                                            sizes.empty() ? 0.0 : 100 * sizes[sizes.size() / 2], sizes.size());
+    return print_answer(errors_text(errors, "errors in %, measured anew") + verdict, holds ? ExitStatus::done : ExitStatus::no);
+}
+
+std::string losses_text(const MeasuredStep& step) { return fmt::format("loss {:.4f} at first, {:.4f} at last", step.losses.front(), step.losses.back()); }
+
+// Operators of a step beside the predictions of `device`: by kind, and alike ones together.
+std::string step_text(const MeasuredStep& step, const Device& device) {
+    struct Sums {
+        std::size_t operators = 0;
+        double measured = 0.0;
+        double predicted = 0.0;
+    };
+    std::map<std::string, Sums> kinds;
+    std::map<std::string, Sums> alike;   // operators of the same work
+    Sums total;
+    for (const StepOperator& one : step.operators) {
+        const double predicted = execution_time(device, one.work).si();
+        for (Sums* sums : {&kinds[one.kind], &alike[one.words], &total}) {
+            ++sums->operators;
+            sums->measured += one.measured.si();
+            sums->predicted += predicted;
+        }
+    }
+    total.measured = step.total.si();
+    kinds["total"] = total;
+    std::string text = fmt::format("{:<12} {:>9} {:>12} {:>13} {:>8}\n", "operators", "number", "measured ms", "predicted ms", "error %");
+    for (const auto& [kind, sums] : kinds) {
+        text += fmt::format("{:<12} {:>9} {:>12.2f} {:>13.2f} {:>+8.1f}\n", kind, sums.operators, 1e3 * sums.measured, 1e3 * sums.predicted,
+                            100 * (sums.predicted / sums.measured - 1.0));
+    }
+    std::vector<std::pair<std::string, Sums>> longest(alike.begin(), alike.end());
+    std::stable_sort(longest.begin(), longest.end(), [](const auto& a, const auto& b) { return a.second.measured > b.second.measured; });
+    text += fmt::format("\n{:<44} {:>6} {:>13} {:>13} {:>8}\n", "alike operators, longest first", "number", "measured us", "predicted us", "error %");
+    for (const auto& [words, sums] : longest) {
+        const auto number = static_cast<double>(sums.operators);
+        text += fmt::format("{:<44} {:>6} {:>13.1f} {:>13.1f} {:>+8.1f}\n", words, sums.operators, 1e6 * sums.measured / number, 1e6 * sums.predicted / number,
+                            100 * (sums.predicted / sums.measured - 1.0));
+    }
+    return text;
 }
 
 }  // namespace
@@ -206,66 +293,40 @@ ExitStatus calibrate_machine(const MachineOptions& options) {
 }
 
 ExitStatus check_machine(const MachineOptions& options) {
-    MachineFigures figures;
-    const Result<Device> device = device_of_file(options.check, figures);
-    if (!device) return print_problems(device.problems());
-    const PinnedTeam team(static_cast<int>(figures.cores));
+    const Result<FiledDevice> filed = device_of_file(options.check, options.device);
+    if (!filed) return print_problems(filed.problems());
+    const MachineFigures& figures = filed->figures;
     // Another seed than the suite's, so that the shapes are new; only classes with a prediction.
-    const std::uint64_t seed = static_cast<std::uint64_t>(figures.seed) + 1;
-    std::vector<SuiteCase> cases = suite_cases(false, seed, figures);   // in an order that mixes the classes
-    cases.resize(std::min(cases.size(), checked_shapes));
     SuiteOptions suite;
-    suite.seed = seed;
-    const std::vector<CaseError> errors = predict_cases(figures, *device, measure_cases(cases, figures, suite));
-    std::vector<double> sizes;
-    for (const CaseError& e : errors) sizes.push_back(std::abs(e.error()));
-    std::sort(sizes.begin(), sizes.end());
-    const bool holds = !sizes.empty() && sizes[sizes.size() / 2] <= still_holds;
-    const std::string verdict = fmt::format("\n{}: median error {:.1f} % on {} shapes\n", holds ? "still holds" : "does not hold any more",
-                                            sizes.empty() ? 0.0 : 100 * sizes[sizes.size() / 2], sizes.size());
-    return print_answer(errors_text(errors, "errors in %, measured anew") + verdict, holds ? ExitStatus::done : ExitStatus::no);
+    suite.seed = static_cast<std::uint64_t>(figures.seed) + 1;
+    if (filed->gpu) {
+        const DeviceBench bench = gpu_bench(*filed->gpu);
+        const std::vector<SuiteCase> cases = device_check_cases(checked_shapes, suite.seed, filed->device);
+        return print_check(predict_device_cases(filed->device, measure_with_progress([&](const auto& tell) {
+            return measure_device_suite(cases, bench, filed->device, suite, tell);
+        })));
+    }
+    const PinnedTeam team(static_cast<int>(figures.cores));
+    std::vector<SuiteCase> cases = suite_cases(false, suite.seed, figures);   // in an order that mixes the classes
+    cases.resize(std::min(cases.size(), checked_shapes));
+    return print_check(predict_cases(figures, filed->device, measure_cases(cases, figures, suite)));
 }
 
 ExitStatus measure_step(const MachineOptions& options) {
-    MachineFigures figures;
-    const Result<Device> device = device_of_file(options.step, figures);
-    if (!device) return print_problems(device.problems());
+    const Result<FiledDevice> filed = device_of_file(options.step, options.device);
+    if (!filed) return print_problems(filed.problems());
+    if (filed->gpu) {
+        const Result<MeasuredStep> step = run_gpu_step(gpu_step_shape, step_repeats, options.seed);
+        if (!step) return print_problems(step.problems());
+        const auto reading = GpuSensors(filed->gpu->pci).read();
+        return print_answer(step_text(*step, filed->device) + "\n" + losses_text(*step) + (reading ? "; " + words_of(*reading) : std::string()) + "\n");
+    }
+    const MachineFigures& figures = filed->figures;
     const PinnedTeam team(static_cast<int>(figures.cores));
     const MeasuredStep step = run_training_step({}, step_repeats, options.seed);
     const double clock = step.register_rate / figures.fp32_peak;
-    const Device now = with_figures(*device, at_clock(figures, clock));
-    struct Sums {
-        std::size_t operators = 0;
-        double measured = 0.0;
-        double predicted = 0.0;
-    };
-    std::map<std::string, Sums> kinds;
-    std::map<std::string, Sums> alike;   // operators of the same work
-    Sums total;
-    for (const StepOperator& one : step.operators) {
-        const double predicted = execution_time(now, one.work).si();
-        for (Sums* sums : {&kinds[one.kind], &alike[one.words], &total}) {
-            ++sums->operators;
-            sums->measured += one.measured.si();
-            sums->predicted += predicted;
-        }
-    }
-    total.measured = step.total.si();
-    kinds["total"] = total;
-    std::string text = fmt::format("{:<12} {:>9} {:>12} {:>13} {:>8}\n", "operators", "number", "measured ms", "predicted ms", "error %");
-    for (const auto& [kind, sums] : kinds) {
-        text += fmt::format("{:<12} {:>9} {:>12.2f} {:>13.2f} {:>+8.1f}\n", kind, sums.operators, 1e3 * sums.measured, 1e3 * sums.predicted,
-                            100 * (sums.predicted / sums.measured - 1.0));
-    }
-    std::vector<std::pair<std::string, Sums>> longest(alike.begin(), alike.end());
-    std::stable_sort(longest.begin(), longest.end(), [](const auto& a, const auto& b) { return a.second.measured > b.second.measured; });
-    text += fmt::format("\n{:<44} {:>6} {:>13} {:>13} {:>8}\n", "alike operators, longest first", "number", "measured us", "predicted us", "error %");
-    for (const auto& [words, sums] : longest) {
-        const auto number = static_cast<double>(sums.operators);
-        text += fmt::format("{:<44} {:>6} {:>13.1f} {:>13.1f} {:>+8.1f}\n", words, sums.operators, 1e6 * sums.measured / number, 1e6 * sums.predicted / number,
-                            100 * (sums.predicted / sums.measured - 1.0));
-    }
-    return print_answer(text + fmt::format("\ncores ran at {:.0f} % of the clock of the calibration; loss {:.4f} at first, {:.4f} at last\n", 100 * clock, step.losses.front(), step.losses.back()));
+    const Device now = with_figures(filed->device, at_clock(figures, clock));
+    return print_answer(step_text(step, now) + fmt::format("\ncores ran at {:.0f} % of the clock of the calibration; {}\n", 100 * clock, losses_text(step)));
 }
 
 }  // namespace orrery

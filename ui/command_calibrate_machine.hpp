@@ -10,7 +10,7 @@ namespace orrery {
 
 struct MachineOptions {
     std::string suite;          // "quick" or "full"
-    std::string device;         // empty, "cpu", "cuda" or "cuda:N"
+    std::string device;         // empty, "cpu", "cuda" or "cuda:N"; empty with a GPU's file: its first
     std::string rows;           // measurements: written beside a suite, read without one
     std::string out;            // calibration file to write
     std::string check;          // calibration file to hold against 20 shapes measured anew

@@ -144,7 +144,7 @@ Action declare_calibrate(CLI::App& app) {
     auto* from = app.add_option("--from", options->from, "Tables of measured kernels (CSV), a folder of them, or what nccl-tests printed; repeatable")
                      ->allow_extra_args(true)
                      ->type_name("FILE|FOLDER");
-    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on; with --suite: cpu, or cuda:0 for a GPU")->type_name("NAME");
+    auto* device = app.add_option("--device", options->device, "Catalogue device that they were measured on; with --suite, --check and --step: cpu, or cuda:0 for a GPU")->type_name("NAME");
     app.add_option("--node", options->node, "Catalogue node of nccl-tests outputs of several hosts; absent: the first with the device")->type_name("NAME");
     from->needs(device);
     app.add_option("--trainings", trainings->tables, "Tables of published trainings (JSON Lines), instead of --from")
@@ -176,12 +176,12 @@ Action declare_calibrate(CLI::App& app) {
         ->check(CLI::Range(1, 4096))
         ->type_name("N");
     return [options, trainings, machine] {
+        machine->device = options->device;
         if (!machine->check.empty()) return check_machine(*machine);
         if (!machine->step.empty()) return measure_step(*machine);
         if (options->out.empty()) return print_problems({{"--out", "is missing", "say where to write the calibration"}});
         if (!machine->suite.empty() || !machine->rows.empty()) {
             machine->out = options->out;
-            machine->device = options->device;
             return calibrate_machine(*machine);
         }
         if (!trainings->tables.empty()) {

@@ -25,19 +25,22 @@ struct RowsOfWarp {
     float sum[2] = {0.0F, 0.0F};   // of this lane's columns; the four lanes of a row add up to the row's
 };
 
-/// Adds keys [key, key + key_tile) of the tiles at `keys_at` and `values_at`; `scale` is 1 / sqrt(head) * log2(e).
-template <int head_tile, int key_tile, class Lane, class Shared>
-ORRERY_DEVICE void attend_tile(Lane& lane, const Shared& shared, int keys_at, int values_at, const std::uint32_t (&queries)[head_tile / 16][4],
-                               Index key, const SeenKeys (&seen)[2], float scale, RowsOfWarp<head_tile>& rows) {
+/// Adds keys [key, key + key_tile) of the tiles at `keys_at` and `values_at`; `scale` is 1 / sqrt(head) * log2(e), and
+/// `queries(step, left)` gives the warp's left operand of 16 values of the head.
+template <int head_tile, int key_tile, class Lane, class Shared, class Queries>
+ORRERY_DEVICE void attend_tile(Lane& lane, const Shared& shared, int keys_at, int values_at, const Queries& queries, Index key,
+                               const SeenKeys (&seen)[2], float scale, RowsOfWarp<head_tile>& rows) {
     float scores[key_tile / 8][4] = {};
     ORRERY_UNROLL
     for (int step = 0; step < head_tile / 16; ++step) {
+        std::uint32_t left[4];
+        queries(step, left);
         ORRERY_UNROLL
         for (int pair = 0; pair < key_tile / 16; ++pair) {
             std::uint32_t right[4];
             right_fragments_of_rows<head_tile>(lane, shared, keys_at, 16 * pair, step, right);
-            lane.mma(scores[2 * pair], queries[step], {right[0], right[1]});
-            lane.mma(scores[2 * pair + 1], queries[step], {right[2], right[3]});
+            lane.mma(scores[2 * pair], left, {right[0], right[1]});
+            lane.mma(scores[2 * pair + 1], left, {right[2], right[3]});
         }
     }
     float top[2] = {rows.top[0], rows.top[1]};
@@ -103,6 +106,30 @@ ORRERY_DEVICE SeenKeys keys_seen(const PrefillShape& s, Index row) {
     return {first, end};
 }
 
+/// A warp's left operands of a whole head: kept in registers, or, of heads above 128, read again from shared memory, since
+/// the sums take the registers.
+template <int head_tile>
+struct QueriesOfWarp {
+    static constexpr bool kept = head_tile <= 128;
+    std::uint32_t fragments[kept ? head_tile / 16 : 1][4];
+    template <class Lane, class Shared>
+    ORRERY_DEVICE void keep(Lane& lane, const Shared& shared, int at, int row) {
+        if constexpr (kept) {
+            ORRERY_UNROLL
+            for (int step = 0; step < head_tile / 16; ++step) left_fragment<head_tile>(lane, shared, at, row, step, fragments[step]);
+        }
+    }
+    template <class Lane, class Shared>
+    ORRERY_DEVICE void take(Lane& lane, const Shared& shared, int at, int row, int step, std::uint32_t (&left)[4]) const {
+        if constexpr (kept) {
+            ORRERY_UNROLL
+            for (int i = 0; i < 4; ++i) left[i] = fragments[step][i];
+        } else {
+            left_fragment<head_tile>(lane, shared, at, row, step, left);
+        }
+    }
+};
+
 /// A block takes 64 rows of queries of one head and walks the keys in tiles of 64, two of them in shared memory.
 template <int head_tile>
 struct PrefillTiles {
@@ -110,6 +137,8 @@ struct PrefillTiles {
     static constexpr int query_tile = 64;
     static constexpr int key_tile = 64;
     static constexpr int tile_values = key_tile * head_tile;
+    static constexpr int queries_at = 4 * tile_values;   // behind two stages of keys and values
+    static constexpr int shared_bytes = 5 * tile_values * static_cast<int>(sizeof(Bf16));
 
     PrefillShape s;
     const Bf16* q;
@@ -120,7 +149,7 @@ struct PrefillTiles {
     float* sums = nullptr;   // log2 of the sum of exp of each row, [batch, heads, queries], for the backward pass; null: not wanted
 
     [[nodiscard]] Grid grid() const {
-        return {s.batch * s.heads * ceil_div(s.queries, query_tile), threads_most, 5 * tile_values * static_cast<int>(sizeof(Bf16))};
+        return {s.batch * s.heads * ceil_div(s.queries, query_tile), threads_most, shared_bytes};
     }
 
     template <class Lane>
@@ -133,7 +162,7 @@ struct PrefillTiles {
         const auto shared = lane.template shared<Bf16>(0, 5 * tile_values);
         const int rows_here = static_cast<int>(s.queries - row < query_tile ? s.queries - row : query_tile);
         const bool wide = s.head % chunk_values == 0;
-        fill_tile<query_tile, head_tile>(lane, shared, 4 * tile_values, {q + ((batch * s.queries + row) * s.heads + head) * s.head, s.heads * s.head, rows_here,
+        fill_tile<query_tile, head_tile>(lane, shared, queries_at, {q + ((batch * s.queries + row) * s.heads + head) * s.head, s.heads * s.head, rows_here,
                                          static_cast<int>(s.head), wide}, lane.thread(), threads_most);
         lane.commit_copies();
         const SeenKeys all{keys_seen(s, row).first, keys_seen(s, row + rows_here - 1).end};
@@ -142,19 +171,19 @@ struct PrefillTiles {
         fill_keys(lane, shared, batch, head, first_key, 0, 0 < steps);
 
         RowsOfWarp<head_tile> rows;
-        std::uint32_t queries[head_tile / 16][4];
+        QueriesOfWarp<head_tile> queries;
         const Index own_row = row + lane.warp() * 16 + lane.lane() / 4;
         const SeenKeys seen[2] = {keys_seen(s, own_row), keys_seen(s, own_row + 8)};
         lane.template wait_copies<1>();
         lane.sync();
-        ORRERY_UNROLL
-        for (int step = 0; step < head_tile / 16; ++step) left_fragment<head_tile>(lane, shared, 4 * tile_values, lane.warp() * 16, step, queries[step]);
+        queries.keep(lane, shared, queries_at, lane.warp() * 16);
+        const auto take = [&](int step, std::uint32_t (&left)[4]) { queries.take(lane, shared, queries_at, lane.warp() * 16, step, left); };
         for (Index step = 0; step < steps; ++step) {
             const int stage = static_cast<int>(step % 2);
             fill_keys(lane, shared, batch, head, first_key + (step + 1) * key_tile, 1 - stage, step + 1 < steps);
             lane.template wait_copies<1>();
             lane.sync();
-            attend_tile<head_tile, key_tile>(lane, shared, 2 * stage * tile_values, (2 * stage + 1) * tile_values, queries, first_key + step * key_tile, seen, scale,
+            attend_tile<head_tile, key_tile>(lane, shared, 2 * stage * tile_values, (2 * stage + 1) * tile_values, take, first_key + step * key_tile, seen, scale,
                                              rows);
             lane.sync();
         }

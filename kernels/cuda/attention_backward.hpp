@@ -10,11 +10,12 @@
 namespace orrery::cuda {
 
 /// delta[batch, heads, queries] = sum over the head of dy y. A warp for each row.
+template <class T>
 struct GradientDots {
     static constexpr int threads_most = 128;
     PrefillShape s;
-    const Bf16* y;
-    const Bf16* dy;
+    const T* y;
+    const T* dy;
     float* delta;
 
     [[nodiscard]] Grid grid() const { return {ceil_div(s.batch * s.queries * s.heads, threads_most / warp_lanes), threads_most, 0}; }
@@ -45,6 +46,7 @@ struct BackwardTiles {
     static constexpr int slopes_at = 3 * tile_values;
     static constexpr int scores_at = 4 * tile_values;   // dS^T, [key, query]
     static constexpr int shared_values = 4 * tile_values + tile * tile;
+    static constexpr int shared_bytes = shared_values * static_cast<int>(sizeof(Bf16));
 
     PrefillShape s;
     const Bf16* q;
@@ -60,7 +62,7 @@ struct BackwardTiles {
     float head_factor;    // 1 / sqrt(head)
 
     [[nodiscard]] Grid grid() const {
-        return {s.batch * s.kv_heads * ceil_div(s.keys, tile), threads_most, shared_values * static_cast<int>(sizeof(Bf16))};
+        return {s.batch * s.kv_heads * ceil_div(s.keys, tile), threads_most, shared_bytes};
     }
 
     template <class Lane>

@@ -42,7 +42,7 @@ struct DecodePages {
     static constexpr int stages = 3;
     static constexpr int tile_values = page_of_tokens * head_tile;
     static constexpr int warp_values = stages * 2 * tile_values;
-    static constexpr int query_at = 0;   // before the pages come: 96 KiB in all, which any GPU from Ampere on can give a block
+    static constexpr int query_at = 0;   // before the pages come: with heads of 128, 96 KiB in all, which any GPU from Ampere on can give a block
     static constexpr int merge_floats = queries_of_warp * (head_tile + 2);   // of one warp
     static constexpr int shared_values = warps * warp_values;
     static constexpr int shared_bytes = shared_values * static_cast<int>(sizeof(Bf16));
@@ -107,6 +107,10 @@ struct DecodePages {
     ORRERY_DEVICE void walk_pages(Lane& lane, const Shared& shared, Index batch, Index kv, Index split, const std::uint32_t (&queries)[head_tile / 16][4],
                                   RowsOfWarp<head_tile>& rows) const {
         const SeenKeys all{s.first_key(), s.keys};
+        const auto take = [&](int step, std::uint32_t (&left)[4]) {
+            ORRERY_UNROLL
+            for (int i = 0; i < 4; ++i) left[i] = queries[step][i];
+        };
         const SeenKeys seen[2] = {all, all};
         const Index first_page = s.first_key() / page_of_tokens;
         const Index share = ceil_div(s.pages() - first_page, splits);
@@ -119,7 +123,7 @@ struct DecodePages {
             lane.sync_warp();
             fill_page(lane, shared, batch, kv, page + Index{stages - 1} * warps, end, (stage + stages - 1) % stages);
             const int at = lane.warp() * warp_values + stage * 2 * tile_values;
-            attend_tile<head_tile, page_of_tokens>(lane, shared, at, at + tile_values, queries, page * page_of_tokens, seen, scale, rows);
+            attend_tile<head_tile, page_of_tokens>(lane, shared, at, at + tile_values, take, page * page_of_tokens, seen, scale, rows);
         }
         lane.template wait_copies<0>();
     }

@@ -1,6 +1,7 @@
 // Draws the shapes of a GPU's suite: spread evenly on a log scale, by what a few milliseconds of its peaks can do.
 #include "kernels/cuda/device_suite.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -97,6 +98,27 @@ void add_device_streaming(std::vector<SuiteCase>& cases, int slices, const Devic
     }
 }
 
+// Convolutions of residual networks, sparse products beside what they are of, and Muon.
+void add_device_others(std::vector<SuiteCase>& cases, int number, const Device& device, Rng& rng) {
+    for (int i = 0; i < number; ++i) {
+        const std::int64_t side = log_drawn(rng, 7, 57, 1);
+        const std::int64_t channels = std::clamp<std::int64_t>(std::int64_t{1} << std::llround(std::log2(3584.0 / static_cast<double>(side))), 64, 512);
+        const std::int64_t batch = log_drawn(rng, 8, 129, 1);
+        for (const DataType type : {DataType::fp32, DataType::bf16, DataType::fp16}) {
+            cases.push_back({{"convolution", {batch, channels, side, side, channels, i % 3 == 2 ? 1 : 3, i % 4 == 3 ? 2 : 1}, type}, true});
+        }
+        const std::int64_t m = log_drawn(rng, 64, 8192, 64);
+        const std::int64_t n = log_drawn(rng, 1024, 8192, 64);
+        const std::int64_t k = log_drawn(rng, 1024, 8192, 64);
+        for (const DataType type : {DataType::bf16, DataType::fp16}) {
+            if (device.matrix_peak[type].si() <= 0.0) continue;
+            cases.push_back({{"two-four-multiply", {m, n, k}, type}, true});
+            cases.push_back({{"two-four-compress", {n, k}, type}, true});
+        }
+        cases.push_back({{"muon", {log_drawn(rng, 256, 4096, 64), log_drawn(rng, 256, 4096, 64)}, DataType::fp32}, true});
+    }
+}
+
 }  // namespace
 
 std::vector<SuiteCase> device_suite_cases(bool full, std::uint64_t seed, const Device& device) {
@@ -110,7 +132,16 @@ std::vector<SuiteCase> device_suite_cases(bool full, std::uint64_t seed, const D
     add_device_groups(cases, 15 * times, device, rng);
     add_device_attention(cases, 15 * times, device, rng);
     add_device_streaming(cases, 6 * times, device, rng);
+    add_device_others(cases, 4 * times, device, rng);
     for (std::size_t i = cases.size(); i > 1; --i) std::swap(cases[i - 1], cases[rng.below(i)]);
+    return cases;
+}
+
+std::vector<SuiteCase> device_check_cases(std::size_t number, std::uint64_t seed, const Device& device) {
+    constexpr std::array<std::string_view, 7> unfitted{"grouped-multiply", "attention-backward", "scatter-add", "convolution", "two-four-multiply", "two-four-compress", "muon"};
+    std::vector<SuiteCase> cases = device_suite_cases(false, seed, device);   // in an order that mixes the classes
+    std::erase_if(cases, [&](const SuiteCase& one) { return !one.cold || std::find(unfitted.begin(), unfitted.end(), one.kernel_case.kernel) != unfitted.end(); });
+    cases.resize(std::min(cases.size(), number));
     return cases;
 }
 

@@ -104,20 +104,25 @@ bool priced(const Calibration& calibration, const MeasuredCase& row) {
 
 }  // namespace
 
+std::vector<CaseError> predict_device_cases(const Device& device, const std::vector<MeasuredCase>& rows) {
+    std::vector<CaseError> errors;
+    for (const MeasuredCase& row : rows) {
+        if (!fits_device(row) || !priced(*device.calibration, row)) continue;
+        errors.push_back({words_of(row.kernel_case), class_of(row), row.time.seconds(), execution_time(device, *row.work)});
+    }
+    return errors;
+}
+
 DeviceFit fit_device(const Device& device, const std::string& libraries, const std::vector<MeasuredCase>& rows, std::uint64_t seed) {
     constexpr std::size_t folds_of_device = 5;
     DeviceFit fit;
     std::vector<MeasuredCase> seen;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (i % folds_of_device != 0) seen.push_back(rows[i]);
-    }
+    std::vector<MeasuredCase> unseen;
+    for (std::size_t i = 0; i < rows.size(); ++i) (i % folds_of_device != 0 ? seen : unseen).push_back(rows[i]);
     Problems of_part;   // those of all rows are told
     Device judged = device;
     judged.calibration = std::make_shared<const Calibration>(fit_rows_of_device(device, libraries, seen, seed, of_part));
-    for (std::size_t i = 0; i < rows.size(); i += folds_of_device) {
-        if (!fits_device(rows[i]) || !priced(*judged.calibration, rows[i])) continue;
-        fit.held_out.push_back({words_of(rows[i].kernel_case), class_of(rows[i]), rows[i].time.seconds(), execution_time(judged, *rows[i].work)});
-    }
+    fit.held_out = predict_device_cases(judged, unseen);
     fit.calibration = fit_rows_of_device(device, libraries, rows, seed, fit.refused);
     if (!fit.calibration.streaming) fit.refused.push_back({"streaming kernels", "have too few rows that count", "measure more of them: --suite full"});
     return fit;

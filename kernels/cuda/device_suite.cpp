@@ -64,6 +64,8 @@ void measure_on_device(const SuiteCase& wanted, const DeviceBench& bench, const 
     const bool rotated = wanted.cold || !row.work || !std::holds_alternative<Streaming>(*row.work);
     const int copies = rotated ? copies_past_cache(row.kernel_case, footprint_of(row.kernel_case).si(), bench, room) : 1;
     const PreparedKernel kernel = entry_of(bench, row.kernel_case.kernel)->prepare(row.kernel_case, copies, rng);
+    row.refused = kernel.refused;
+    if (!kernel.refused.empty()) return;
     row.work = kernel.work;
     row.flop = kernel.flop;
     row.bytes = kernel.bytes;
@@ -90,6 +92,7 @@ std::string wrong_on_device(const KernelCase& kernel_case, const DeviceBench& be
         const KernelCase small = judged_case(kernel_case, size_most);
         Rng rng = Rng::stream(seed, words_of(small), 1);
         const PreparedKernel kernel = entry_of(bench, small.kernel)->prepare(small, 1, rng);
+        if (!kernel.refused.empty()) continue;   // of its small shape; the large one answers for itself
         const double error = kernel.check();
         if (!(error <= kernel.error_max)) {
             return "is wrong on " + words_of(small) + ": error " + std::to_string(error) + ", allowed " + std::to_string(kernel.error_max);
@@ -110,7 +113,7 @@ void judge_and_measure(const SuiteCase& one, const DeviceBench& bench, const Dev
         const auto [verdict, fresh] = verdicts.try_emplace(one.kernel_case.kernel + " " + std::string(name_of(one.kernel_case.type)));
         if (fresh) verdict->second = wrong_on_device(one.kernel_case, bench, options.seed);
         measure_on_device(one, bench, device, options.seed, {.budget = options.spell}, row);
-        if (!verdict->second.empty()) row.refused = verdict->second;
+        if (!verdict->second.empty() && row.refused.empty()) row.refused = verdict->second;
     } catch (const std::runtime_error& error) {
         row.refused = error.what();
     }

@@ -4,6 +4,7 @@
 #include "kernels/calibrate_machine.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "kernels/suite.hpp"
+#include "kernels/training_step.hpp"
 
 #include <functional>
 #include <vector>
@@ -30,6 +31,9 @@ void sample_on_device(const DeviceBench& bench, const PreparedKernel& kernel, co
 /// has, grouped ones, attention, streaming kernels in fp32 and bf16, gathers. `full` has four times as many.
 std::vector<SuiteCase> device_suite_cases(bool full, std::uint64_t seed, const Device& device);
 
+/// Shapes of a suite that a calibration of a GPU has predictions for, at most `number`.
+std::vector<SuiteCase> device_check_cases(std::size_t number, std::uint64_t seed, const Device& device);
+
 /// As measure_suite: each kernel judged once, unsteady shapes measured again, faults of the device told as refusals.
 std::vector<MeasuredCase> measure_device_suite(const std::vector<SuiteCase>& cases, const DeviceBench& bench, const Device& device,
                                                const SuiteOptions& options, const std::function<void(const SuiteProgress&)>& tell);
@@ -37,6 +41,9 @@ std::vector<MeasuredCase> measure_device_suite(const std::vector<SuiteCase>& cas
 /// Bandwidth by copy and triad past the caches, latency by dependent reads, the cost of a launch; peaks and memory are the
 /// datasheet's. Problems where a kernel of these cannot run.
 Result<MachineFigures> measure_device_figures(const DeviceBench& bench, const GpuDescription& gpu, const Device& device, std::uint64_t seed);
+
+/// Rows that count and that the calibration of `device` has an entry for, beside its predictions.
+std::vector<CaseError> predict_device_cases(const Device& device, const std::vector<MeasuredCase>& rows);
 
 struct DeviceFit {
     Calibration calibration;            // fitted to all rows
@@ -47,5 +54,9 @@ struct DeviceFit {
 /// Products of each format, prefill, decode and streaming kernels in cold caches, by the fits that serve published tables.
 /// Layers of experts and gradients of attention are measured, and not fitted.
 DeviceFit fit_device(const Device& device, const std::string& libraries, const std::vector<MeasuredCase>& rows, std::uint64_t seed);
+
+/// A training step of a decoder by the kernels of the GPU that open_gpu has chosen, in bf16 under fp32 weights, as
+/// run_training_step does on the processor. Problems where the GPU cannot: memory, libraries.
+Result<MeasuredStep> run_gpu_step(const StepShape& shape, int steps, std::uint64_t seed);
 
 }  // namespace orrery

@@ -167,18 +167,28 @@ struct SgdOperation : Arrays<float, 3, 2> {
     }
 };
 
-/// AdamW (Loshchilov and Hutter, arXiv 1711.05101). Inputs weights, gradient, mean, square; outputs weights, mean, square.
-struct AdamOperation : Arrays<float, 4, 3> {
+/// What a step of AdamW multiplies by.
+struct AdamFactors {
     float first, second;     // decay of the moments
     float rate_first;        // rate / (1 - first^step)
     float scale_second;      // 1 / (1 - second^step)
     float epsilon;
     float decay;             // rate times weight decay
+    /// x: weight, gradient, mean, square; y: weight, mean, square.
     template <class Lane>
-    ORRERY_DEVICE void operator()(Lane& lane, Index, const float (&x)[4], float (&y)[3]) const {
+    ORRERY_DEVICE void step(Lane& lane, const float (&x)[4], float (&y)[3]) const {
         y[1] = first * x[2] + (1.0F - first) * x[1];
         y[2] = second * x[3] + (1.0F - second) * x[1] * x[1];
         y[0] = x[0] - (decay * x[0] + rate_first * y[1] / (lane.sqrt(y[2] * scale_second) + epsilon));
+    }
+};
+
+/// AdamW (Loshchilov and Hutter, arXiv 1711.05101). Inputs weights, gradient, mean, square; outputs weights, mean, square.
+struct AdamOperation : Arrays<float, 4, 3> {
+    AdamFactors factors;
+    template <class Lane>
+    ORRERY_DEVICE void operator()(Lane& lane, Index, const float (&x)[4], float (&y)[3]) const {
+        factors.step(lane, x, y);
     }
 };
 

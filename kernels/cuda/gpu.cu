@@ -112,4 +112,21 @@ double GpuStopwatch::stop() {
     return 1e-3 * static_cast<double>(milliseconds);
 }
 
+void GpuMarks::mark() {
+    if (used_ == events_.size()) events_.push_back(make_event());
+    require_success(cudaEventRecord(event_of(events_[used_++])), "recording an event");
+}
+
+std::vector<double> GpuMarks::gaps() {
+    std::vector<double> seconds;
+    if (used_ > 0) require_success(cudaEventSynchronize(event_of(events_[used_ - 1])), "waiting for an event");
+    for (std::size_t i = 1; i < used_; ++i) {
+        float milliseconds = 0.0F;
+        require_success(cudaEventElapsedTime(&milliseconds, event_of(events_[i - 1]), event_of(events_[i])), "reading events");
+        seconds.push_back(1e-3 * static_cast<double>(milliseconds));
+    }
+    used_ = 0;
+    return seconds;
+}
+
 }  // namespace orrery::cuda

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace orrery::cuda {
 
@@ -71,6 +72,19 @@ class GpuStopwatch {
 
   private:
     std::shared_ptr<void> begin_, end_;
+};
+
+/// Places in the queue, timed by the GPU's own clock without waiting between them.
+class GpuMarks {
+  public:
+    /// Behind all that was launched until now.
+    void mark();
+    /// Seconds from each mark to the next; waits for all, and forgets them.
+    std::vector<double> gaps();
+
+  private:
+    std::vector<std::shared_ptr<void>> events_;
+    std::size_t used_ = 0;
 };
 
 }  // namespace orrery::cuda

@@ -5,6 +5,13 @@
 
 #include <cuda_runtime.h>
 
+// Indices in rising order, which newer GPUs want to be told of (PTX ISA 8.5, "mma.sp").
+#if __CUDACC_VER_MAJOR__ > 12 || (__CUDACC_VER_MAJOR__ == 12 && __CUDACC_VER_MINOR__ >= 5)
+#define ORRERY_MMA_SPARSE "mma.sp::ordered_metadata"
+#else
+#define ORRERY_MMA_SPARSE "mma.sp"
+#endif
+
 namespace orrery::cuda {
 
 extern __shared__ __align__(128) unsigned char gpu_shared_memory[];
@@ -90,6 +97,12 @@ struct GpuLane {
         return y;
     }
 
+    ORRERY_DEVICE Half narrow_half(float x) const {
+        Half y;
+        asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+        return y;
+    }
+
     ORRERY_DEVICE std::uint32_t pack(float low, float high) const {
         std::uint32_t y;
         asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
@@ -101,6 +114,26 @@ struct GpuLane {
             "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
             : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    }
+    ORRERY_DEVICE void mma_half(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) const {
+        asm volatile(
+            "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    }
+    template <int part>
+    ORRERY_DEVICE void mma_sparse(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept) const {
+        asm volatile(ORRERY_MMA_SPARSE
+                     ".sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9,%10,%11}, {%0,%1,%2,%3}, %12, %13;"
+                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(kept), "n"(part));
+    }
+    template <int part>
+    ORRERY_DEVICE void mma_sparse_half(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept) const {
+        asm volatile(ORRERY_MMA_SPARSE
+                     ".sync.aligned.m16n8k32.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9,%10,%11}, {%0,%1,%2,%3}, %12, %13;"
+                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(kept), "n"(part));
     }
     ORRERY_DEVICE void load_matrices(std::uint32_t (&r)[4], const void* shared_row) const {
         const auto at = static_cast<unsigned>(__cvta_generic_to_shared(shared_row));

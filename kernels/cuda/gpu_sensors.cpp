@@ -25,6 +25,7 @@ struct GpuSensors::Library {
     int (*temperature)(void*, unsigned, unsigned*) = nullptr;
     int (*power)(void*, unsigned*) = nullptr;                // milliwatts
     int (*reasons)(void*, unsigned long long*) = nullptr;
+    int (*driver)(char*, unsigned) = nullptr;
 
     template <class Function>
     bool find(const char* name, Function& function) {
@@ -35,7 +36,7 @@ struct GpuSensors::Library {
         file = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
         return file != nullptr && find("nvmlInit_v2", init) && find("nvmlDeviceGetHandleByPciBusId_v2", by_address) && find("nvmlDeviceGetClockInfo", clock) &&
                find("nvmlDeviceGetTemperature", temperature) && find("nvmlDeviceGetPowerUsage", power) &&
-               find("nvmlDeviceGetCurrentClocksThrottleReasons", reasons) && init() == nvml_success;
+               find("nvmlDeviceGetCurrentClocksThrottleReasons", reasons) && find("nvmlSystemGetDriverVersion", driver) && init() == nvml_success;
     }
 };
 
@@ -63,6 +64,11 @@ std::optional<GpuReading> GpuSensors::read() const {
     library_->power(gpu_, &milliwatts);   // boards that cannot tell say nothing
     library_->reasons(gpu_, &reasons);
     return GpuReading{1e6 * clock, 1e6 * memory, static_cast<double>(celsius), Watts::from_si(1e-3 * milliwatts), reasons};
+}
+
+std::string GpuSensors::driver() const {
+    char text[80] = {};   // NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
+    return library_ && library_->driver(text, sizeof text) == nvml_success ? std::string(text) : std::string();
 }
 
 }  // namespace orrery

@@ -28,6 +28,8 @@ class GpuSensors {
   public:
     explicit GpuSensors(const std::string& pci);
     [[nodiscard]] std::optional<GpuReading> read() const;
+    /// Release of the driver, "580.65.06"; empty where it does not say.
+    [[nodiscard]] std::string driver() const;
 
   private:
     struct Library;

@@ -12,7 +12,10 @@
 //   add_atomically(p, v)
 //   exp(x), exp2(x), log(x), rsqrt(x), sqrt(x)
 //   narrow(x), pack(low, high)                                   rounds to Bf16, to nearest even; two of them in a word
-//   mma(d, a, b)                                                 d += a b, m16n8k16, bf16 in, fp32 sums, of a warp
+//   narrow_half(x)                                               rounds to Half, to nearest even
+//   mma(d, a, b), mma_half(d, a, b)                              d += a b, m16n8k16, bf16 or fp16 in, fp32 sums, of a warp
+//   mma_sparse<part>(d, a, b, e), mma_sparse_half<part>(...)     the same of m16n8k32 where a keeps two of four; `e` of lanes
+//                                                                4 i + 2 part and the next says which
 //   load_matrices(r, p), load_matrices_transposed(r, p)          four 8 x 8 tiles of 16-bit values, of a warp
 //   copy_later(to, from, wanted), commit_copies(), wait_copies(n)  16 bytes global -> shared; zeros where not wanted
 #pragma once
@@ -39,6 +42,10 @@ constexpr int vector_bytes = 16;   // the widest load of a thread
 struct Bf16 {
     std::uint16_t bits;
 };
+/// IEEE binary16. Kernels only ever narrow to it; tiles of it are moved as 16 bits.
+struct Half {
+    std::uint16_t bits;
+};
 
 /// Values that are loaded together; their address is a multiple of their size.
 template <class T, int n>
@@ -60,6 +67,37 @@ template <class Lane>
 ORRERY_DEVICE void narrow_to(Lane& lane, float value, Bf16& out) {
     out = lane.narrow(value);
 }
+
+template <class Lane>
+ORRERY_DEVICE void narrow_to(Lane& lane, float value, Half& out) {
+    out = lane.narrow_half(value);
+}
+
+/// Products by the matrix instruction of a format of 16 bits.
+template <class Format>
+struct Multiplier;
+template <>
+struct Multiplier<Bf16> {
+    template <class Lane>
+    ORRERY_DEVICE static void add(Lane& lane, float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+        lane.mma(d, a, b);
+    }
+    template <int part, class Lane>
+    ORRERY_DEVICE static void add_sparse(Lane& lane, float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept) {
+        lane.template mma_sparse<part>(d, a, b, kept);
+    }
+};
+template <>
+struct Multiplier<Half> {
+    template <class Lane>
+    ORRERY_DEVICE static void add(Lane& lane, float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+        lane.mma_half(d, a, b);
+    }
+    template <int part, class Lane>
+    ORRERY_DEVICE static void add_sparse(Lane& lane, float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept) {
+        lane.template mma_sparse_half<part>(d, a, b, kept);
+    }
+};
 
 /// Rounds to the nearest of E4M3 (one sign, four exponent, three mantissa bits; OCP FP8, 2023), ties to even, saturating
 /// at 448. Not of NaN.

@@ -114,6 +114,7 @@ struct Descriptors {
     cublasLtMatmulPreference_t preference = nullptr;
     std::shared_ptr<void> workspace;
     bool whole_numbers = false;
+    bool accumulates = false;
     cublasLtMatmulAlgo_t algorithm{};
 
     Descriptors() = default;
@@ -148,7 +149,7 @@ void run_product(const Descriptors& d, const void* left, const void* right, void
     const std::int32_t whole_one = 1;
     const std::int32_t whole_zero = 0;
     const void* alpha = d.whole_numbers ? static_cast<const void*>(&whole_one) : &one;
-    const void* beta = d.whole_numbers ? static_cast<const void*>(&whole_zero) : &zero;
+    const void* beta = d.whole_numbers ? static_cast<const void*>(&whole_zero) : d.accumulates ? &one : &zero;
     require_library(library.cublasLtMatmul(product_handle(library), d.product, alpha, left, d.left, right, d.right, beta, out, d.out, out, d.out, &d.algorithm,
                                            d.workspace.get(), workspace_bytes, nullptr),
                     "multiplying");
@@ -161,8 +162,11 @@ void describe_product(Descriptors& d, const ProductCall& call) {
     require_library(library.cublasLtMatmulDescCreate(&d.product, codes.compute, codes.scale), "describing a product");
     const cublasOperation_t turn = call.left_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     require_library(library.cublasLtMatmulDescSetAttribute(d.product, CUBLASLT_MATMUL_DESC_TRANSA, &turn, sizeof(turn)), "describing a product");
+    const cublasOperation_t turn_right = call.right_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+    require_library(library.cublasLtMatmulDescSetAttribute(d.product, CUBLASLT_MATMUL_DESC_TRANSB, &turn_right, sizeof(turn_right)), "describing a product");
+    d.accumulates = call.accumulates;
     d.left = call.left_transposed ? layout_of(codes.in, call.depth, call.rows, call.batch) : layout_of(codes.in, call.rows, call.depth, call.batch);
-    d.right = layout_of(codes.in, call.depth, call.columns, call.batch);
+    d.right = call.right_transposed ? layout_of(codes.in, call.columns, call.depth, call.batch) : layout_of(codes.in, call.depth, call.columns, call.batch);
     d.out = layout_of(codes.out, call.rows, call.columns, call.batch);
     require_library(library.cublasLtMatmulPreferenceCreate(&d.preference), "asking for an algorithm");
     require_library(library.cublasLtMatmulPreferenceSetAttribute(d.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes, sizeof(workspace_bytes)),

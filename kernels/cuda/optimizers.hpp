@@ -111,6 +111,38 @@ struct LambApply : Arrays<float, 2, 1> {
     }
 };
 
+/// AdamW (Loshchilov and Hutter, arXiv 1711.05101) with the gradient in G, and in L a copy of the weights for the products;
+/// null: they read the weights themselves.
+template <class G, class L>
+struct AdamWithCopy {
+    static constexpr int threads_most = 256;
+    float* weights;
+    const G* gradient;
+    float* mean;
+    float* square;
+    L* copy;
+    Index elements;
+    AdamFactors factors;
+
+    [[nodiscard]] Grid grid() const { return {ceil_div(elements, threads_most), threads_most, 0}; }
+
+    template <class Lane>
+    ORRERY_DEVICE void operator()(Lane& lane) const {
+        const Index at = lane.block() * threads_most + lane.thread();
+        if (at >= elements) return;
+        const float x[4] = {lane.load(weights + at), widen(lane.load(gradient + at)), lane.load(mean + at), lane.load(square + at)};
+        float y[3];
+        factors.step(lane, x, y);
+        lane.store(weights + at, y[0]);
+        lane.store(mean + at, y[1]);
+        lane.store(square + at, y[2]);
+        if (copy == nullptr) return;
+        L low;
+        narrow_to(lane, y[0], low);
+        lane.store(copy + at, low);
+    }
+};
+
 constexpr float adafactor_rate = 1e-3F;
 constexpr float adafactor_keep = 0.99F;      // of the second moments
 constexpr float adafactor_least = 1e-30F;    // Shazeer and Stern, arXiv 1804.04235, algorithm 4

@@ -40,11 +40,12 @@ struct GatherRows {
 };
 
 /// table[picks[r]] += x[r]; equal picks add up in any order.
+template <class T>
 struct ScatterAddRows {
     static constexpr int threads_most = 256;
     float* table;
     const std::int32_t* picks;
-    const float* x;
+    const T* x;
     Index rows;
     Index columns;
 
@@ -56,7 +57,7 @@ struct ScatterAddRows {
         if (row >= rows) return;
         const Index to = lane.load_again(picks + row) * columns;
         for (Index column = lane.lane(); column < columns; column += warp_lanes) {
-            lane.add_atomically(table + to + column, lane.load(x + row * columns + column));
+            lane.add_atomically(table + to + column, widen(lane.load(x + row * columns + column)));
         }
     }
 };

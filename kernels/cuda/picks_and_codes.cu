@@ -1,5 +1,6 @@
 // Compiles quantising, the gradients of norms, optimizers over whole tensors and the kernels that go by index for the GPU.
 #include "kernels/cuda/gpu_launch.hpp"
+#include "kernels/cuda/muon.hpp"
 #include "kernels/cuda/norm_backward.hpp"
 #include "kernels/cuda/optimizers.hpp"
 #include "kernels/cuda/picks.hpp"
@@ -35,7 +36,11 @@ template void Gpu::launch(const Grid&, const GatherRows<Bf16, 1>&);
 template void Gpu::launch(const Grid&, const GatherRows<Bf16, 8>&);
 template void Gpu::launch(const Grid&, const RotaryTurns<Bf16, 1>&);
 template void Gpu::launch(const Grid&, const RotaryTurns<Bf16, 8>&);
-template void Gpu::launch(const Grid&, const ScatterAddRows&);
+template void Gpu::launch(const Grid&, const ScatterAddRows<float>&);
+template void Gpu::launch(const Grid&, const ScatterAddRows<Bf16>&);
+template void Gpu::launch(const Grid&, const AdamWithCopy<float, float>&);
+template void Gpu::launch(const Grid&, const AdamWithCopy<float, Bf16>&);
+template void Gpu::launch(const Grid&, const AdamWithCopy<Bf16, Bf16>&);
 template void Gpu::launch(const Grid&, const TopKRows&);
 template void Gpu::launch(const Grid&, const PointerChase&);
 template void Gpu::launch(const Grid&, const CountLaunch&);
@@ -47,5 +52,11 @@ template void Gpu::launch(const Grid&, const AdafactorMoments&);
 template void Gpu::launch(const Grid&, const AdafactorApply<1>&);
 template void Gpu::launch(const Grid&, const AdafactorApply<4>&);
 template void Gpu::launch(const Grid&, const ClearValues&);
+template void Gpu::launch(const Grid&, const MuonMomentum&);
+template void Gpu::launch(const Grid&, const MuonNorm&);
+template void Gpu::launch(const Grid&, const MuonTurned&);
+template void Gpu::launch(const Grid&, const Elementwise<MuonScale>&);
+template void Gpu::launch(const Grid&, const Elementwise<MuonPolynomial>&);
+template void Gpu::launch(const Grid&, const Elementwise<MuonApply>&);
 
 }  // namespace orrery::cuda

@@ -2,54 +2,97 @@
 #pragma once
 
 #include "hardware/result.hpp"
+#include "kernels/cuda/attention_plain.hpp"
 #include "kernels/cuda/decode.hpp"
 #include "kernels/cuda/device_array.hpp"
 #include "kernels/reference/attention_oracle.hpp"
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <type_traits>
 
 namespace orrery::cuda {
 
-constexpr Index head_most = 128;   // elements of a head that the kernels hold in registers
+/// Calls use(width) with the narrowest tile of `widths` that holds a head, as a constant; the widest where none does.
+template <int width, int... wider, class Use>
+void with_head_tile(Index head, const Use& use) {
+    if constexpr (sizeof...(wider) > 0) {
+        if (head > width) return with_head_tile<wider...>(head, use);
+    }
+    use(std::integral_constant<int, width>{});
+}
+
+/// Why a block cannot hold a head of this many values; empty: it can.
+inline std::string head_refused(const KernelCase& c, Index head, Index head_most, int shared_wanted, int shared_most) {
+    const std::string words = words_of(c) + ": heads of " + std::to_string(head) + " values ";
+    if (head > head_most) return words + "are too long: this kernel holds up to " + std::to_string(head_most);
+    if (shared_wanted <= shared_most) return {};
+    return words + "take " + std::to_string(shared_wanted / 1024) + " KiB of shared memory; a block of this GPU has " + std::to_string(shared_most / 1024);
+}
 
 inline float score_scale(Index head) { return log2_of_e / std::sqrt(static_cast<float>(head)); }
 
-inline std::vector<float> values_or_infinity(const std::vector<Bf16>& values, bool& written) {
+template <class T>
+std::vector<float> values_or_infinity(const std::vector<T>& values, bool& written) {
     std::vector<float> wide = floats_of(values);
     for (const float value : wide) written = written && value - value == 0.0F;
     return wide;
 }
 
 inline PreparedKernel attention_frame(const Attention& work, int copies) {
-    ORRERY_CHECK(work.head_size <= head_most);
     PreparedKernel kernel;
     kernel.work = work;
     kernel.flop = flop_of(*kernel.work);
     kernel.bytes = bytes_of(*kernel.work);
     kernel.copies = copies;
-    kernel.error_max = 1e-2;
+    kernel.error_max = work.type == DataType::fp32 ? 1e-5 : 1e-2;
     return kernel;
 }
 
+/// Sums of exp are wanted for gradients; null: not.
 template <class Device>
-PreparedKernel prepare_attention_prefill(const KernelCase& c, int copies, Rng& rng) {
+void launch_prefill(const PrefillShape& s, const Bf16* q, const Bf16* k, const Bf16* v, Bf16* y, float* sums) {
+    with_head_tile<64, 128, 192, 256>(s.head, [&](auto width) {
+        const PrefillTiles<width()> tiles{s, q, k, v, y, score_scale(s.head), sums};
+        Device::launch(tiles.grid(), tiles);
+    });
+}
+template <class Device>
+void launch_prefill(const PrefillShape& s, const float* q, const float* k, const float* v, float* y, float* sums) {
+    with_head_tile<64, 128, 256>(s.head, [&](auto width) {
+        const PlainPrefill<width()> tiles{s, q, k, v, y, score_scale(s.head), sums};
+        Device::launch(tiles.grid(), tiles);
+    });
+}
+template <class Device, class T>
+std::string prefill_refused(const KernelCase& c, Index head) {
+    int shared = 0;
+    if constexpr (std::is_same_v<T, float>) {
+        with_head_tile<64, 128, 256>(head, [&](auto width) { shared = PlainPrefill<width()>::shared_bytes; });
+    } else {
+        with_head_tile<64, 128, 192, 256>(head, [&](auto width) { shared = PrefillTiles<width()>::shared_bytes; });
+    }
+    return head_refused(c, head, 256, shared, Device::shared_most());
+}
+
+template <class Device, class T>
+PreparedKernel attention_prefill_kernel(const KernelCase& c, int copies, Rng& rng) {
     const AttentionShape shape{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5], c.sizes[6], c.sizes[7] != 0};
     const PrefillShape s{shape.batch, shape.heads, shape.kv_heads, shape.head, shape.queries, shape.keys, shape.window, shape.causal};
-    const auto query_values = random_values<Bf16>(s.batch * s.queries * s.heads * s.head, rng);
-    const auto key_values = random_values<Bf16>(s.batch * s.keys * s.kv_heads * s.head, rng);
-    const auto value_values = random_values<Bf16>(s.batch * s.keys * s.kv_heads * s.head, rng);
-    const DeviceArray<Device, Bf16> q(copies, query_values);
-    const DeviceArray<Device, Bf16> k(copies, key_values);
-    const DeviceArray<Device, Bf16> v(copies, value_values);
-    const DeviceArray<Device, Bf16> y(copies, q.extent());
-    PreparedKernel kernel = attention_frame(work_of(shape, DataType::bf16), copies);
+    PreparedKernel refused;
+    refused.refused = prefill_refused<Device, T>(c, s.head);
+    if (!refused.refused.empty()) return refused;
+    const auto query_values = random_values<T>(s.batch * s.queries * s.heads * s.head, rng);
+    const auto key_values = random_values<T>(s.batch * s.keys * s.kv_heads * s.head, rng);
+    const auto value_values = random_values<T>(s.batch * s.keys * s.kv_heads * s.head, rng);
+    const DeviceArray<Device, T> q(copies, query_values);
+    const DeviceArray<Device, T> k(copies, key_values);
+    const DeviceArray<Device, T> v(copies, value_values);
+    const DeviceArray<Device, T> y(copies, q.extent());
+    PreparedKernel kernel = attention_frame(work_of(shape, c.type), copies);
     kernel.finish = [] { Device::finish(); };
-    kernel.run = [=](int i) {
-        const auto launch = [](const auto& tiles) { Device::launch(tiles.grid(), tiles); };
-        s.head <= 64 ? launch(PrefillTiles<64>{s, q[i], k[i], v[i], y[i], score_scale(s.head)})
-                     : launch(PrefillTiles<128>{s, q[i], k[i], v[i], y[i], score_scale(s.head)});
-    };
+    kernel.run = [=](int i) { launch_prefill<Device>(s, q[i], k[i], v[i], y[i], nullptr); };
     kernel.check = [=, run = kernel.run] {
         y.poison();
         run(0);
@@ -57,7 +100,7 @@ PreparedKernel prepare_attention_prefill(const KernelCase& c, int copies, Rng& r
         const std::vector<float> all = values_or_infinity(y.read(), written);
         if (!written) return std::numeric_limits<double>::infinity();
         const std::vector<float> queries = floats_of(query_values);
-        const auto of = [](const std::vector<Bf16>& values) { return [&values](Index i) { return static_cast<double>(widen(values[static_cast<std::size_t>(i)])); }; };
+        const auto of = [](const std::vector<T>& values) { return [&values](Index i) { return static_cast<double>(value_of(values[static_cast<std::size_t>(i)])); }; };
         std::vector<float> got;
         std::vector<double> want;
         const Index lanes = s.batch * s.heads;
@@ -78,6 +121,11 @@ template <class Device>
 PreparedKernel prepare_attention_decode(const KernelCase& c, int copies, Rng& rng) {
     const DecodeShape s{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5]};
     const AttentionShape shape{s.batch, s.heads, s.kv_heads, s.head, 1, s.keys, s.window, true};
+    int shared = 0;
+    with_head_tile<64, 128, 192, 256>(s.head, [&](auto width) { shared = DecodePages<width()>::shared_bytes; });
+    PreparedKernel refused;
+    refused.refused = head_refused(c, s.head, 256, shared, Device::shared_most());
+    if (!refused.refused.empty()) return refused;
     const Index extent = s.batch * s.pages() * page_of_tokens * s.kv_heads * s.head;
     const auto query_values = random_values<Bf16>(s.batch * s.heads * s.head, rng);
     const auto key_values = random_values<Bf16>(extent, rng);
@@ -99,8 +147,9 @@ PreparedKernel prepare_attention_decode(const KernelCase& c, int copies, Rng& rn
     kernel.run = [=](int i) {
         const DecodeParts parts{part_values[0], part_sums[0], part_sums[1]};
         const auto launch = [](const auto& tiles) { Device::launch(tiles.grid(), tiles); };
-        s.head <= 64 ? launch(DecodePages<64>{s, q[i], keys[i], values[i], pages[0], y[i], parts, splits, score_scale(s.head)})
-                     : launch(DecodePages<128>{s, q[i], keys[i], values[i], pages[0], y[i], parts, splits, score_scale(s.head)});
+        with_head_tile<64, 128, 192, 256>(s.head, [&](auto width) {
+            launch(DecodePages<width()>{s, q[i], keys[i], values[i], pages[0], y[i], parts, splits, score_scale(s.head)});
+        });
         if (splits > 1) launch(CombineSplits{s, parts, y[i], splits});
     };
     kernel.check = [=, run = kernel.run] {

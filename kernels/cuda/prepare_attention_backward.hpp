@@ -8,30 +8,54 @@
 namespace orrery::cuda {
 
 /// Arrays of one call: inputs, what the forward pass left, and gradients; `delta` and `dq_sums` are work space.
+template <class T>
 struct AttentionGradients {
-    const Bf16* q;
-    const Bf16* k;
-    const Bf16* v;
-    const Bf16* y;
-    const Bf16* dy;
+    const T* q;
+    const T* k;
+    const T* v;
+    const T* y;
+    const T* dy;
     const float* sums;
     float* delta;      // [batch, heads, queries]
-    float* dq_sums;    // as dq
-    Bf16* dq;
-    Bf16* dk;
-    Bf16* dv;
+    float* dq_sums;    // as dq; in fp32 dq itself
+    T* dq;
+    T* dk;
+    T* dv;
 };
 
+/// In bf16: dQ is added up in fp32 and narrowed at the end.
 template <class Device>
-void launch_attention_backward(const PrefillShape& s, const AttentionGradients& g) {
+void launch_attention_backward(const PrefillShape& s, const AttentionGradients<Bf16>& g) {
     const auto launch = [](const auto& kernel) { Device::launch(kernel.grid(), kernel); };
     const Index elements = s.batch * s.queries * s.heads * s.head;
     const float factor = 1.0F / std::sqrt(static_cast<float>(s.head));
     launch(ClearValues{g.dq_sums, elements});
-    launch(GradientDots{s, g.y, g.dy, g.delta});
-    s.head <= 64 ? launch(BackwardTiles<64>{s, g.q, g.k, g.v, g.dy, g.sums, g.delta, g.dq_sums, g.dk, g.dv, score_scale(s.head), factor})
-                 : launch(BackwardTiles<128>{s, g.q, g.k, g.v, g.dy, g.sums, g.delta, g.dq_sums, g.dk, g.dv, score_scale(s.head), factor});
+    launch(GradientDots<Bf16>{s, g.y, g.dy, g.delta});
+    with_head_tile<64, 128>(s.head, [&](auto width) {
+        launch(BackwardTiles<width()>{s, g.q, g.k, g.v, g.dy, g.sums, g.delta, g.dq_sums, g.dk, g.dv, score_scale(s.head), factor});
+    });
     launch(NarrowScaled{g.dq_sums, g.dq, elements, factor});
+}
+template <class Device>
+void launch_attention_backward(const PrefillShape& s, const AttentionGradients<float>& g) {
+    const auto launch = [](const auto& kernel) { Device::launch(kernel.grid(), kernel); };
+    launch(ClearValues{g.dq, s.batch * s.queries * s.heads * s.head});
+    launch(GradientDots<float>{s, g.y, g.dy, g.delta});
+    with_head_tile<64, 128, 256>(s.head, [&](auto width) {
+        launch(PlainBackward<width()>{s, g.q, g.k, g.v, g.dy, g.sums, g.delta, g.dq, g.dk, g.dv, score_scale(s.head), 1.0F / std::sqrt(static_cast<float>(s.head))});
+    });
+}
+/// Heads above 128 in bf16 would take more registers for dK and dV than a thread has.
+template <class Device, class T>
+std::string attention_backward_refused(const KernelCase& c, Index head) {
+    int shared = 0;
+    if constexpr (std::is_same_v<T, float>) {
+        with_head_tile<64, 128, 256>(head, [&](auto width) { shared = std::max(PlainBackward<width()>::shared_bytes, PlainPrefill<width()>::shared_bytes); });
+        return head_refused(c, head, 256, shared, Device::shared_most());
+    } else {
+        with_head_tile<64, 128>(head, [&](auto width) { shared = std::max(BackwardTiles<width()>::shared_bytes, PrefillTiles<width()>::shared_bytes); });
+        return head_refused(c, head, 128, shared, Device::shared_most());
+    }
 }
 
 struct GradientsInFloat64 {
@@ -80,34 +104,35 @@ inline GradientsInFloat64 attention_gradients_in_float64(const PrefillShape& s, 
     return out;
 }
 
-template <class Device>
-PreparedKernel prepare_attention_backward(const KernelCase& c, int copies, Rng& rng) {
+template <class Device, class T>
+PreparedKernel attention_backward_kernel(const KernelCase& c, int copies, Rng& rng) {
     const AttentionShape shape{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5], c.sizes[6], c.sizes[7] != 0};
     const PrefillShape s{shape.batch, shape.heads, shape.kv_heads, shape.head, shape.queries, shape.keys, shape.window, shape.causal};
+    PreparedKernel refused;
+    refused.refused = attention_backward_refused<Device, T>(c, s.head);
+    if (!refused.refused.empty()) return refused;
     const Index query_count = s.batch * s.queries * s.heads * s.head;
-    const auto query_values = random_values<Bf16>(query_count, rng);
-    const auto key_values = random_values<Bf16>(s.batch * s.keys * s.kv_heads * s.head, rng);
-    const auto value_values = random_values<Bf16>(s.batch * s.keys * s.kv_heads * s.head, rng);
-    const auto slope_values = random_values<Bf16>(query_count, rng);
-    const DeviceArray<Device, Bf16> q(copies, query_values);
-    const DeviceArray<Device, Bf16> k(copies, key_values);
-    const DeviceArray<Device, Bf16> v(copies, value_values);
-    const DeviceArray<Device, Bf16> dy(copies, slope_values);
-    const DeviceArray<Device, Bf16> y(1, query_count);
+    const auto query_values = random_values<T>(query_count, rng);
+    const auto key_values = random_values<T>(s.batch * s.keys * s.kv_heads * s.head, rng);
+    const auto value_values = random_values<T>(s.batch * s.keys * s.kv_heads * s.head, rng);
+    const auto slope_values = random_values<T>(query_count, rng);
+    const DeviceArray<Device, T> q(copies, query_values);
+    const DeviceArray<Device, T> k(copies, key_values);
+    const DeviceArray<Device, T> v(copies, value_values);
+    const DeviceArray<Device, T> dy(copies, slope_values);
+    const DeviceArray<Device, T> y(1, query_count);
     const DeviceArray<Device, float> sums(2, s.batch * s.heads * s.queries);   // and delta
     const DeviceArray<Device, float> dq_sums(1, query_count);
-    const DeviceArray<Device, Bf16> dq(copies, query_count);
-    const DeviceArray<Device, Bf16> dk(copies, k.extent());
-    const DeviceArray<Device, Bf16> dv(copies, v.extent());
-    const auto launch = [](const auto& tiles) { Device::launch(tiles.grid(), tiles); };
-    s.head <= 64 ? launch(PrefillTiles<64>{s, q[0], k[0], v[0], y[0], score_scale(s.head), sums[0]})
-                 : launch(PrefillTiles<128>{s, q[0], k[0], v[0], y[0], score_scale(s.head), sums[0]});
-    Attention work = work_of(shape, DataType::bf16);
+    const DeviceArray<Device, T> dq(copies, query_count);
+    const DeviceArray<Device, T> dk(copies, k.extent());
+    const DeviceArray<Device, T> dv(copies, v.extent());
+    launch_prefill<Device>(s, q[0], k[0], v[0], y[0], sums[0]);
+    Attention work = work_of(shape, c.type);
     work.backward = true;
     PreparedKernel kernel = attention_frame(work, copies);
     kernel.finish = [] { Device::finish(); };
     kernel.run = [=](int i) {
-        launch_attention_backward<Device>(s, {q[i], k[i], v[i], y[0], dy[i], sums[0], sums[1], dq_sums[0], dq[i], dk[i], dv[i]});
+        launch_attention_backward<Device>(s, AttentionGradients<T>{q[i], k[i], v[i], y[0], dy[i], sums[0], sums[1], dq_sums[0], dq[i], dk[i], dv[i]});
     };
     kernel.check = [=, run = kernel.run] {
         dq.poison();

@@ -197,7 +197,7 @@ PreparedKernel prepare_adam(const KernelCase& c, int copies, Rng& rng) {
         [=](float* w, const float* g, float* state) {
             float* square = state + ceil_div(extent, 4) * 4;   // both aligned
             launch_elements<Device>(AdamOperation{{{w, g, state, square}, {w, state, square}},
-                                                  0.9F, 0.95F, 1e-3F / (1.0F - 0.9F), 1.0F / (1.0F - 0.95F), 1e-8F, 1e-4F}, extent);
+                                                  {0.9F, 0.95F, 1e-3F / (1.0F - 0.9F), 1.0F / (1.0F - 0.95F), 1e-8F, 1e-4F}}, extent);
         },
         [](const std::vector<float>& w, const std::vector<float>& g) {   // both moments are the gradient's own
             std::vector<double> want;

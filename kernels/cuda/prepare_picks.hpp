@@ -60,7 +60,7 @@ PreparedKernel prepare_scatter_add(const KernelCase& c, int copies, Rng& rng) {
     kernel.copies = copies;
     kernel.finish = [] { Device::finish(); };
     kernel.run = [=](int i) {
-        const ScatterAddRows scatter{table[i], picks[0], x[i], rows, columns};
+        const ScatterAddRows<float> scatter{table[i], picks[0], x[i], rows, columns};
         Device::launch(scatter.grid(), scatter);
     };
     kernel.check = [=, run = kernel.run] {

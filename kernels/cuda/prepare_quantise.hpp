@@ -5,6 +5,7 @@
 #include "kernels/cuda/quantise.hpp"
 
 #include <cmath>
+#include <tuple>
 
 namespace orrery::cuda {
 
@@ -38,6 +39,34 @@ inline double nearest_of(const std::vector<double>& values, double wanted, doubl
     return off > 0.0 ? low : high;
 }
 
+/// The check and the loss of a kernel that gives each `span` values that follow each other one scale, `scale_of(the largest
+/// size of them)`. `arrays` are codes, scales and what comes back; `both` quantises to them and back.
+template <class Code, class T, class Arrays, class Both, class ScaleOf>
+void judge_by_codes(PreparedKernel& kernel, int bits, Index span, const std::vector<T>& values, const Arrays& arrays, Both both, ScaleOf scale_of) {
+    kernel.check = [=] {
+        std::apply([](const auto&... array) { (array.poison(), ...); }, arrays);
+        both();
+        const std::vector<float> got = floats_of(std::get<2>(arrays).read());
+        const std::vector<double> steps = values_of_code<Code>(bits);
+        std::vector<double> want;
+        while (want.size() < values.size()) {
+            const auto first = values.begin() + static_cast<std::ptrdiff_t>(want.size());
+            double top = 0.0;
+            for (Index i = 0; i < span; ++i) top = std::max(top, std::abs(static_cast<double>(value_of(first[i]))));
+            const double scale = scale_of(top);
+            for (Index i = 0; i < span; ++i) {
+                const double wanted = static_cast<double>(value_of(first[i]));
+                want.push_back(scale > 0.0 ? scale * nearest_of(steps, wanted / scale, static_cast<double>(got[want.size()]) / scale) : 0.0);
+            }
+        }
+        return relative_error(got, want);
+    };
+    kernel.accuracy_loss = [=] {
+        both();
+        return relative_error(floats_of(std::get<2>(arrays).read()), doubles_of(values));
+    };
+}
+
 template <class Device, class T, class Code, bool back>
 PreparedKernel quantise_rows_kernel(const KernelCase& c, int copies, Rng& rng) {
     const Index rows = c.sizes[0];
@@ -57,31 +86,12 @@ PreparedKernel quantise_rows_kernel(const KernelCase& c, int copies, Rng& rng) {
     PreparedKernel kernel = streaming_frame<Device>(copies, (1.0 + sizeof(T)) * elements + 4.0 * static_cast<double>(rows), (back ? 1.0 : 3.0) * elements);
     kernel.run = [=](int i) { back ? dequantise(i) : quantise(i); };
     kernel.error_max = error_allowed<T>;
-    kernel.check = [=] {
-        codes.poison();
-        scales.poison();
-        y.poison();
-        quantise(0);
-        dequantise(0);
-        const std::vector<float> got = floats_of(y.read());
-        const std::vector<double> steps = values_of_code<Code>(8);
-        std::vector<double> want;
-        for (Index r = 0; r < rows; ++r) {
-            const auto at = [&](Index i) { return static_cast<double>(value_of(values[static_cast<std::size_t>(r * columns + i)])); };
-            double top = 0.0;
-            for (Index i = 0; i < columns; ++i) top = std::max(top, std::abs(at(i)));
-            const double scale = top / static_cast<double>(Code::top);
-            for (Index i = 0; i < columns; ++i) {
-                want.push_back(top > 0.0 ? scale * nearest_of(steps, at(i) / scale, static_cast<double>(got[want.size()]) / scale) : 0.0);
-            }
-        }
-        return relative_error(got, want);
-    };
-    kernel.accuracy_loss = [=] {
-        quantise(0);
-        dequantise(0);
-        return relative_error(floats_of(y.read()), doubles_of(values));
-    };
+    judge_by_codes<Code>(kernel, 8, columns, values, std::tuple(codes, scales, y),
+                         [=] {
+                             quantise(0);
+                             dequantise(0);
+                         },
+                         [](double top) { return top / static_cast<double>(Code::top); });
     return kernel;
 }
 
@@ -104,32 +114,15 @@ PreparedKernel quantise_groups_kernel(const KernelCase& c, int copies, Rng& rng)
                                                     (back ? 1.0 : 3.0) * number);
     kernel.run = [=](int i) { back ? dequantise(i) : quantise(i); };
     kernel.error_max = error_allowed<T>;
-    kernel.check = [=] {
-        codes.poison();
-        scales.poison();
-        y.poison();
-        quantise(0);
-        dequantise(0);
-        const std::vector<float> got = floats_of(y.read());
-        const std::vector<double> steps = values_of_code<Code>(4);
-        std::vector<double> want;
-        for (Index first = 0; first < elements; first += Code::group) {
-            const auto at = [&](Index i) { return static_cast<double>(value_of(values[static_cast<std::size_t>(first + i)])); };
-            double top = 0.0;
-            for (Index i = 0; i < Code::group; ++i) top = std::max(top, std::abs(at(i)));
-            const float wanted = static_cast<float>(top) / (Code::top * tensor_scale);
-            const double scale = static_cast<double>(Code::scale_value(Code::scale_code(wanted))) * static_cast<double>(tensor_scale);
-            for (Index i = 0; i < Code::group; ++i) {
-                want.push_back(scale > 0.0 ? scale * nearest_of(steps, at(i) / scale, static_cast<double>(got[want.size()]) / scale) : 0.0);
-            }
-        }
-        return relative_error(got, want);
-    };
-    kernel.accuracy_loss = [=] {
-        quantise(0);
-        dequantise(0);
-        return relative_error(floats_of(y.read()), doubles_of(values));
-    };
+    judge_by_codes<Code>(kernel, 4, Code::group, values, std::tuple(codes, scales, y),
+                         [=] {
+                             quantise(0);
+                             dequantise(0);
+                         },
+                         [=](double top) {
+                             const float wanted = static_cast<float>(top) / (Code::top * tensor_scale);
+                             return static_cast<double>(Code::scale_value(Code::scale_code(wanted))) * static_cast<double>(tensor_scale);
+                         });
     return kernel;
 }
 

@@ -12,7 +12,8 @@ namespace orrery::cuda {
 enum class ProductForm : std::uint8_t { fp32, tf32, bf16, fp16, fp8, int8 };
 
 /// out[rows, columns] = op(left) right, `batch` times, each matrix stored column by column. `left` is [rows, depth], or
-/// [depth, rows] where it is transposed; each batch follows the last without a gap.
+/// [depth, rows] where it is transposed, `right` [depth, columns] or [columns, depth]; each batch follows the last without a
+/// gap. `accumulates`: added to what `out` holds, in float formats.
 struct ProductCall {
     ProductForm form = ProductForm::bf16;
     bool left_transposed = false;
@@ -20,6 +21,9 @@ struct ProductCall {
     Index columns = 1;
     Index depth = 1;
     Index batch = 1;
+    bool right_transposed = false;
+    bool accumulates = false;
+    bool operator==(const ProductCall&) const = default;
     [[nodiscard]] Index left_stride() const { return rows * depth; }
     [[nodiscard]] Index right_stride() const { return depth * columns; }
     [[nodiscard]] Index out_stride() const { return rows * columns; }

@@ -3,15 +3,18 @@
 
 #include "kernels/cuda/prepare_attention.hpp"
 #include "kernels/cuda/prepare_attention_backward.hpp"
+#include "kernels/cuda/prepare_convolution.hpp"
 #include "kernels/cuda/prepare_elementwise.hpp"
 #include "kernels/cuda/prepare_library_multiply.hpp"
 #include "kernels/cuda/prepare_multiply.hpp"
+#include "kernels/cuda/prepare_muon.hpp"
 #include "kernels/cuda/prepare_norm_backward.hpp"
 #include "kernels/cuda/prepare_optimizers.hpp"
 #include "kernels/cuda/prepare_picks.hpp"
 #include "kernels/cuda/prepare_quantise.hpp"
 #include "kernels/cuda/prepare_rows.hpp"
 #include "kernels/cuda/prepare_transfers.hpp"
+#include "kernels/cuda/prepare_two_four.hpp"
 
 namespace orrery::cuda {
 
@@ -20,6 +23,11 @@ using Prepare = PreparedKernel (*)(const KernelCase& kernel_case, int copies, Rn
 template <Prepare in_fp32, Prepare in_bf16>
 PreparedKernel by_type(const KernelCase& c, int copies, Rng& rng) {
     return (c.type == DataType::bf16 ? in_bf16 : in_fp32)(c, copies, rng);
+}
+
+template <Prepare in_fp16, Prepare in_bf16>
+PreparedKernel by_half(const KernelCase& c, int copies, Rng& rng) {
+    return (c.type == DataType::bf16 ? in_bf16 : in_fp16)(c, copies, rng);
 }
 
 template <class Device>
@@ -31,11 +39,17 @@ const std::vector<KernelEntry>& device_table() {
          prepare_library_multiply<D>},
         {"tiled-multiply", "batch m n k", "Product by our own tiles and the warp's matrix instruction.", {bf16}, prepare_tiled_multiply<D>},
         {"grouped-multiply", "groups rows n k", "One product per expert, rows spread unevenly, one launch.", {bf16}, prepare_grouped_multiply<D>},
-        {"attention-prefill", "batch heads kv_heads head queries keys window causal", "Flash attention by tiles; heads up to 128.", {bf16},
-         prepare_attention_prefill<D>},
-        {"attention-backward", "batch heads kv_heads head queries keys window causal", "Gradients of queries, keys and values; heads up to 128.",
-         {bf16}, prepare_attention_backward<D>},
-        {"attention-decode", "batch heads kv_heads head keys window", "One query against pages of cached keys; heads up to 128.", {bf16},
+        {"two-four-multiply", "m n k", "Weights [n, k] of which two of each four values are kept, by the sparse matrix instruction.", {bf16, fp16},
+         by_half<two_four_multiply_kernel<D, Half>, two_four_multiply_kernel<D, Bf16>>},
+        {"two-four-compress", "rows columns", "Prunes weights to two of each four along a row and packs them.", {bf16, fp16},
+         by_half<two_four_compress_kernel<D, Half>, two_four_compress_kernel<D, Bf16>>},
+        {"convolution", "batch channels height width filters kernel stride",
+         "Two-dimensional, same padding, channels side by side: an implicit product; fp32 without matrix units.", {fp32, bf16, fp16}, prepare_convolution<D>},
+        {"attention-prefill", "batch heads kv_heads head queries keys window causal", "Flash attention by tiles; heads up to 256.", {fp32, bf16},
+         by_type<attention_prefill_kernel<D, float>, attention_prefill_kernel<D, Bf16>>},
+        {"attention-backward", "batch heads kv_heads head queries keys window causal", "Gradients of queries, keys and values; heads up to 128, in fp32 256.",
+         {fp32, bf16}, by_type<attention_backward_kernel<D, float>, attention_backward_kernel<D, Bf16>>},
+        {"attention-decode", "batch heads kv_heads head keys window", "One query against pages of cached keys; heads up to 256.", {bf16},
          prepare_attention_decode<D>},
         {"layer-norm", "rows columns", "Mean and variance removed, gain and shift.", {fp32, bf16},
          by_type<norm_kernel<D, float, true>, norm_kernel<D, Bf16, true>>},
@@ -61,6 +75,7 @@ const std::vector<KernelEntry>& device_table() {
         {"adam", "elements", "AdamW.", {fp32}, prepare_adam<D>},
         {"lamb", "elements", "LAMB on one tensor.", {fp32}, prepare_lamb<D>},
         {"adafactor", "rows columns", "Adafactor on one matrix.", {fp32}, prepare_adafactor<D>},
+        {"muon", "rows columns", "Muon on one matrix: momentum and five Newton-Schulz steps.", {fp32}, prepare_muon<D>},
         {"dropout", "elements", "Dropout by a counter-based generator.", {fp32, bf16},
          by_type<dropout_kernel<D, float>, dropout_kernel<D, Bf16>>},
         {"quantise-int8", "rows columns", "A scale per row.", {fp32, bf16},

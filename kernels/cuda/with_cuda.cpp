@@ -1,4 +1,5 @@
 // The table of kernels on a real GPU, and what stands in the way of using one.
+#include "kernels/cuda/device_step.hpp"
 #include "kernels/cuda/device_suite.hpp"
 #include "kernels/cuda/gpu.hpp"
 #include "kernels/cuda/gpu_sensors.hpp"
@@ -92,6 +93,15 @@ DeviceBench gpu_bench(const GpuDescription& gpu) {
         return reading && reading->held_back();
     };
     return bench;
+}
+
+Result<MeasuredStep> run_gpu_step(const StepShape& shape, int steps, std::uint64_t seed) {
+    try {
+        cuda::GpuMarks marks;
+        return cuda::run_step_on_device<cuda::Gpu, cuda::Bf16>(shape, steps, seed, {[&] { marks.mark(); }, [&] { return marks.gaps(); }});
+    } catch (const cuda::GpuError& error) {
+        return Problem{"a training step on a GPU", std::string("cannot run: ") + error.what(), "see what nvidia-smi says, and whether another program holds its memory"};
+    }
 }
 
 Result<GpuDescription> open_gpu(const std::string& device) {

@@ -1,4 +1,5 @@
 // Every CUDA kernel against its oracle in float64, on an emulated GPU; and the refusals where there is no real one.
+#include "kernels/cuda/device_step.hpp"
 #include "kernels/cuda/device_suite.hpp"
 #include "kernels/cuda/gpu_sensors.hpp"
 #include "kernels/cuda/table.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 using namespace orrery;
 using orrery::testing::EmulatedGpu;
@@ -26,11 +28,18 @@ SizeLists sizes_of(const KernelEntry& entry) {
     if (name == "attention-prefill" || name == "attention-backward") {
         return {{1, 2, 2, 64, 130, 130, 0, 1}, {2, 4, 2, 32, 77, 77, 0, 1}, {1, 2, 1, 16, 65, 200, 0, 1}, {1, 2, 2, 40, 150, 150, 37, 1},
                 {1, 3, 3, 24, 70, 131, 0, 0}, {1, 1, 1, 8, 1, 1, 0, 1}, {0, 2, 2, 16, 8, 8, 0, 1}, {1, 2, 1, 128, 100, 100, 0, 1},
-                {1, 1, 1, 13, 20, 9, 0, 1}, {1, 2, 2, 66, 64, 128, 0, 1}};
+                {1, 1, 1, 13, 20, 9, 0, 1}, {1, 2, 2, 66, 64, 128, 0, 1}, {1, 2, 1, 192, 70, 70, 0, 1}, {1, 1, 1, 256, 65, 80, 40, 1}};
     }
     if (name == "attention-decode") {
         return {{2, 4, 2, 64, 100, 0}, {1, 8, 1, 40, 333, 0}, {3, 3, 3, 32, 16, 0}, {2, 4, 4, 16, 129, 50}, {1, 1, 1, 8, 1, 0}, {0, 2, 2, 16, 8, 0},
-                {1, 40, 2, 128, 700, 0}, {1, 2, 1, 9, 75, 20}, {1, 2, 1, 128, 1500, 1000}};
+                {1, 40, 2, 128, 700, 0}, {1, 2, 1, 9, 75, 20}, {1, 2, 1, 128, 1500, 1000}, {1, 4, 2, 192, 90, 0}, {1, 18, 1, 256, 500, 0}};
+    }
+    if (name == "two-four-multiply") return {{5, 24, 64}, {130, 140, 200}, {17, 33, 71}, {1, 1, 1}, {3, 16, 0}, {0, 8, 8}, {9, 129, 65}};
+    if (name == "two-four-compress") return {{5, 64}, {7, 67}, {1, 1}, {33, 128}, {16, 72}, {0, 16}, {2, 6}};
+    if (name == "muon") return {{5, 64}, {7, 67}, {67, 7}, {1, 1}, {64, 40}, {3, 1500}, {1, 2}, {0, 16}};
+    if (name == "convolution") {
+        return {{2, 3, 9, 7, 5, 3, 1}, {1, 16, 14, 14, 32, 3, 2}, {1, 8, 5, 5, 8, 1, 1}, {0, 4, 4, 4, 4, 3, 1}, {1, 24, 13, 11, 136, 5, 2}, {1, 1, 1, 1, 1, 3, 1},
+                {1, 40, 6, 7, 130, 2, 1}};
     }
     if (name == "rotary") return {{33, 3, 10}, {1, 1, 2}, {0, 2, 8}, {64, 4, 64}};
     if (name == "gather" || name == "scatter-add") return {{50, 33, 20}, {1, 1, 1}, {0, 8, 4}, {100, 136, 7}, {3, 1000, 2}};
@@ -58,12 +67,67 @@ TEST_CASE("every CUDA kernel agrees with its oracle in float64 on an emulated GP
                 EmulatedGpu::set_order(++seed % 4);
                 Rng rng(seed);
                 const PreparedKernel kernel = entry.prepare(kernel_case, 1, rng);
+                if (!kernel.refused.empty()) {   // gradients of long heads in bf16 alone
+                    CHECK_THAT(kernel.refused, Catch::Contains("attention-backward bf16") && Catch::Contains("this kernel holds up to 128"));
+                    continue;
+                }
                 const double error = kernel.check();
                 INFO(words_of(kernel_case) << " in order " << seed % 4 << ": " << error);
                 CHECK(error <= kernel.error_max);
             }
         }
     }
+}
+
+namespace {
+
+// A GPU whose blocks have less shared memory, as consumer cards do.
+struct SmallGpu : EmulatedGpu {
+    static int shared_most() { return 99 * 1024; }   // of 8.6 and 8.9 (CUDA C++ Programming Guide, table of compute capabilities)
+};
+
+}  // namespace
+
+TEST_CASE("a training step by a device's kernels is that of the processor", "[kernels][cuda]") {
+    // Method: equal seeds, three steps of AdamW on one batch; losses and the norm of all gradients of the last step, which the
+    // processor has by other kernels. In fp32 within rounding; in bf16 within what eight bits of activations leave.
+    EmulatedGpu::set_order(2);
+    const StepShape shape{.layers = 2, .hidden = 32, .heads = 4, .kv_heads = 2, .inner = 48, .vocabulary = 40, .sequence = 12, .batch = 2};
+    const MeasuredStep want = run_training_step(shape, 3, 5);
+    std::size_t marks = 0;
+    const cuda::StepMarks clock{[&] { ++marks; }, [&] { return std::vector<double>(std::exchange(marks, 0) - 1, 1e-6); }};
+    const MeasuredStep exact = cuda::run_step_on_device<EmulatedGpu, float>(shape, 3, 5, clock);
+    const MeasuredStep narrow = cuda::run_step_on_device<EmulatedGpu, cuda::Bf16>(shape, 3, 5, clock);
+    REQUIRE(exact.losses.size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+        INFO("step " << i);
+        CHECK(exact.losses[i] == Approx(want.losses[i]).epsilon(1e-5));
+        CHECK(narrow.losses[i] == Approx(want.losses[i]).epsilon(1e-2));
+    }
+    CHECK(exact.losses[2] < exact.losses[0]);
+    CHECK(exact.gradient_norm == Approx(want.gradient_norm).epsilon(1e-4));
+    CHECK(narrow.gradient_norm == Approx(want.gradient_norm).epsilon(3e-2));
+    // The same operators in the same order, each with the same arithmetic.
+    REQUIRE(exact.operators.size() == want.operators.size());
+    for (std::size_t i = 0; i < exact.operators.size(); ++i) {
+        INFO(want.operators[i].words);
+        CHECK(exact.operators[i].kind == want.operators[i].kind);
+        CHECK(flop_of(exact.operators[i].work).si() == Approx(flop_of(want.operators[i].work).si()));
+        CHECK(bytes_of(exact.operators[i].work).si() == Approx(bytes_of(want.operators[i].work).si()));
+        CHECK(exact.operators[i].measured.si() == Approx(1e-6));
+    }
+    CHECK(exact.total.si() == Approx(1e-6 * static_cast<double>(exact.operators.size())));
+}
+
+TEST_CASE("attention refuses by name the heads that a block cannot hold", "[kernels][cuda]") {
+    // Method: bytes of the tiles by hand: five of 64 x 256 in bf16 are 160 KiB; heads of 300 fit no kernel.
+    Rng rng(1);
+    const KernelCase wide{"attention-prefill", {1, 1, 1, 256, 8, 8, 0, 1}, DataType::bf16};
+    CHECK(cuda::attention_prefill_kernel<SmallGpu, cuda::Bf16>(wide, 1, rng).refused ==
+          "attention-prefill bf16 1 x 1 x 1 x 256 x 8 x 8 x 0 x 1: heads of 256 values take 160 KiB of shared memory; a block of this GPU has 99");
+    CHECK(cuda::attention_prefill_kernel<EmulatedGpu, cuda::Bf16>(wide, 1, rng).refused.empty());
+    const KernelCase long_heads{"attention-decode", {1, 1, 1, 300, 8, 0}, DataType::bf16};
+    CHECK_THAT(cuda::prepare_attention_decode<EmulatedGpu>(long_heads, 1, rng).refused, Catch::Contains("heads of 300 values are too long: this kernel holds up to 256"));
 }
 
 TEST_CASE("memory-bound CUDA kernels move each byte once", "[kernels][cuda]") {
@@ -286,6 +350,18 @@ TEST_CASE("a fit to a GPU's suite predicts the rows that it did not see", "[kern
     double sum = 0.0;
     for (const CaseError& error : fit.held_out) sum += std::abs(error.error());
     CHECK(sum / static_cast<double>(fit.held_out.size()) < 0.1);
+    // What the fit knows it predicts again; a shape that it has no entry for is left out.
+    Device calibrated = device;
+    calibrated.calibration = std::make_shared<const Calibration>(fit.calibration);
+    rows.resize(30);
+    rows.front().work = Gather{8, Bytes::from_si(64.0), Bytes::from_si(1e6), false};
+    const auto again = predict_device_cases(calibrated, rows);
+    CHECK(again.size() < rows.size());
+    for (const CaseError& error : again) CHECK(error.kind == "product bf16");
+    const auto checked = device_check_cases(20, 4, device);
+    CHECK(checked.size() == 20);
+    CHECK(checked != device_check_cases(20, 5, device));
+    for (const SuiteCase& one : checked) CHECK((one.cold && one.kernel_case.kernel != "convolution" && one.kernel_case.kernel != "muon"));
     CHECK_THAT(fit.refused.front().place, Catch::Contains("streaming"));   // ten rows of a quick suite are too few
 }
 

@@ -103,11 +103,21 @@ class EmulatedLane {
     static float rsqrt(float x) { return 1.0F / std::sqrt(x); }
     static float sqrt(float x) { return std::sqrt(x); }
     static cuda::Bf16 narrow(float x);
+    static cuda::Half narrow_half(float x);
     static std::uint32_t pack(float low, float high) {
         return static_cast<std::uint32_t>(narrow(low).bits) | (static_cast<std::uint32_t>(narrow(high).bits) << 16);
     }
 
-    void mma(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
+    void mma(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) { multiply("mma", &bf16_half, d, a, b); }
+    void mma_half(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) { multiply("mma of fp16", &fp16_half, d, a, b); }
+    template <int part>
+    void mma_sparse(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept) {
+        multiply_sparse("mma.sp", &bf16_half, part, d, a, b, kept);
+    }
+    template <int part>
+    void mma_sparse_half(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept) {
+        multiply_sparse("mma.sp of fp16", &fp16_half, part, d, a, b, kept);
+    }
     void load_matrices(std::uint32_t (&r)[4], const void* shared_row);
     void load_matrices_transposed(std::uint32_t (&r)[4], const void* shared_row);
     void copy_later(void* to, const void* from, bool wanted);
@@ -124,6 +134,12 @@ class EmulatedLane {
         int group;
     };
 
+    // Value 0 or 1 of a word of two.
+    using HalfOf = float (*)(std::uint32_t word, int half);
+    static float bf16_half(std::uint32_t word, int half);
+    static float fp16_half(std::uint32_t word, int half);
+    void multiply(const char* what, HalfOf value, float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
+    void multiply_sparse(const char* what, HalfOf value, int part, float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[4], std::uint32_t kept);
     const std::array<WarpSlot, cuda::warp_lanes>& meet(const char* what, const WarpSlot& mine);
     std::byte* shared_bytes(int first_byte, std::size_t bytes);
     void require_shared(const void* p, std::size_t bytes) const;

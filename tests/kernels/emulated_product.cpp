@@ -14,12 +14,12 @@ void multiply_plainly(const cuda::ProductCall& call, const void* left, const voi
     for (cuda::Index z = 0; z < call.batch; ++z) {
         for (cuda::Index column = 0; column < call.columns; ++column) {
             for (cuda::Index row = 0; row < call.rows; ++row) {
-                double sum = 0.0;
+                auto& to = c[z * call.out_stride() + column * call.rows + row];
+                double sum = call.accumulates ? Host::result(to) : 0.0;
                 for (cuda::Index i = 0; i < call.depth; ++i) {
                     const cuda::Index at = call.left_transposed ? row * call.depth + i : i * call.rows + row;
-                    sum += Host::read(a[z * call.left_stride() + at]) * Host::read(b[z * call.right_stride() + column * call.depth + i]);
+                    sum += Host::read(a[z * call.left_stride() + at]) * Host::read(b[z * call.right_stride() + (call.right_transposed ? i * call.columns + column : column * call.depth + i)]);
                 }
-                auto& to = c[z * call.out_stride() + column * call.rows + row];
                 if constexpr (form == cuda::ProductForm::int8) {
                     to = static_cast<std::int32_t>(sum);
                 } else if constexpr (form == cuda::ProductForm::fp16) {

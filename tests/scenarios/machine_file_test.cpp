@@ -68,6 +68,25 @@ TEST_CASE("a calibration from a newer program is refused with what to do", "[sce
     CHECK(read_machine_figures(plain.path).value() == std::nullopt);
 }
 
+TEST_CASE("the head of a GPU's file names its device, whose figures stay the catalogue's", "[scenarios][calibration]") {
+    // Method: written and read again; a processor's figures take the place of a device's own, a GPU's do not.
+    const PassingFile file("");
+    MachineFigures figures = figures_of_a_test();
+    figures.processor = "NVIDIA H100 80GB HBM3";
+    figures.device = "h100-sxm";
+    figures.libraries = "CUDA 13.0 (driver 13.0), cuBLASLt 13.1.0, driver 580.65.06";
+    Calibration calibration;
+    calibration.device = "h100-sxm";
+    REQUIRE(write_machine_calibration(figures, calibration, file.path).ok());
+    const auto read = read_machine_figures(file.path);
+    REQUIRE(read.ok());
+    CHECK(*read == figures);
+    const Device device = find_device("h100-sxm").value();
+    CHECK(with_figures(device, **read).memory_bandwidth == device.memory_bandwidth);
+    CHECK(with_figures(device, **read).kind == device.kind);
+    CHECK(with_figures(device, figures_of_a_test()).memory_bandwidth == figures.memory_bandwidth);
+}
+
 TEST_CASE("measurements come back from their file and give the same fit", "[scenarios][calibration]") {
     // Method: times by a rule of our own, written and read; work, times and reasons are there, and so is the fit's error.
     const PassingFile file("");
