@@ -250,11 +250,13 @@ struct DecodeCalibration {
 };
 
 /// Kinds of kernels that a processor's calibration tells apart.
-enum class ProcessorKind : std::uint8_t { product, grouped, convolution, prefill, backward, decode, streaming, gather, scatter };
+enum class ProcessorKind : std::uint8_t { product, product_left, product_right, grouped, convolution, prefill, backward, decode, streaming, gather, scatter };
 template <>
 struct EnumTable<ProcessorKind> {
-    static constexpr std::array<EnumName<ProcessorKind>, 9> names{{
+    static constexpr std::array<EnumName<ProcessorKind>, 11> names{{
         {ProcessorKind::product, "product", "matrix product"},
+        {ProcessorKind::product_left, "product, left transposed", "matrix product whose left side lies the other way round"},
+        {ProcessorKind::product_right, "product, right transposed", "matrix product whose right side does"},
         {ProcessorKind::grouped, "grouped", "products of experts"},
         {ProcessorKind::convolution, "convolution", "convolution"},
         {ProcessorKind::prefill, "prefill", "attention of many queries"},
@@ -266,7 +268,7 @@ struct EnumTable<ProcessorKind> {
     }};
 };
 
-constexpr std::size_t processor_factors = 8;   // at most
+constexpr std::size_t processor_factors = 9;   // at most
 
 /// Layer A of one kind of kernels on a processor: a factor on each count (hardware/work_kinds/processor_model.hpp).
 struct ProcessorCost {

@@ -21,7 +21,7 @@ class WorkHash {
     [[nodiscard]] std::uint64_t state() const { return state_ ^ (state_ >> 32U); }
 
     void operator()(const MatrixMultiply& w) {
-        *this << w.m << w.n << w.k << w.batch << static_cast<std::int64_t>(w.type) << w.output_element_bytes;
+        *this << w.m << w.n << w.k << w.batch << static_cast<std::int64_t>(w.type) * 4 + static_cast<std::int64_t>(w.transposed) << w.output_element_bytes;
     }
     void operator()(const GroupedMatrixMultiply& w) {
         *this << w.rows << w.rows_max << w.groups << w.n << w.k << static_cast<std::int64_t>(w.type)

@@ -154,7 +154,8 @@ Parameter SmallDecoder::parameter(Index rows, Index columns, Rng& rng, bool ones
 
 void SmallDecoder::product(bool transpose_a, bool transpose_b, Index m, Index n, Index k, const float* a, const float* b,
                            float beta, float* c) {
-    const MatrixMultiply work{m, n, k, 1, DataType::fp32, beta == 0.0F ? 4.0 : 8.0};
+    const MatrixMultiply work{m, n, k, 1, DataType::fp32, beta == 0.0F ? 4.0 : 8.0,
+                              transpose_a ? Transposed::left : transpose_b ? Transposed::right : Transposed::none};
     (*record_)("product", work, [&] {
         sgemm(transpose_a, transpose_b, m, n, k, a, transpose_a ? m : k, b, transpose_b ? k : n, beta, c, n);
     });

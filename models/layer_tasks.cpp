@@ -425,10 +425,10 @@ LayerPiece linear_piece(const LayerShape& s, const LinearNames& names, std::int6
     piece.forward.push_back(
         compute_task(names.forward, MatrixMultiply{m, n, k, 1, type, s.element_bytes}, OperatorClass::matrix));
     piece.backward.push_back(
-        compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes}, OperatorClass::matrix));
+        compute_task(names.input_gradient, MatrixMultiply{m, k, n, 1, type, s.element_bytes, Transposed::right}, OperatorClass::matrix));
     if (!s.frozen) {
         piece.backward.push_back(compute_task(
-            names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes}, OperatorClass::matrix));
+            names.weight_gradient, MatrixMultiply{n, k, m, 1, type, s.gradient_element_bytes, Transposed::left}, OperatorClass::matrix));
         piece.backward.back().is_weight_gradient = true;
     } else if (!wide) {
         add_adapter(s, m, n, k, piece);

@@ -7,6 +7,9 @@
 
 namespace orrery {
 
+/// Which operand lies in memory the other way round, its columns one after the other.
+enum class Transposed : std::uint8_t { none, left, right };
+
 /// C[m,n] = A[m,k] * B[k,n], `batch` times, all in `type` with wide accumulation.
 struct MatrixMultiply {
     std::int64_t m = 1;
@@ -15,6 +18,7 @@ struct MatrixMultiply {
     std::int64_t batch = 1;
     DataType type = DataType::bf16;
     double output_element_bytes = 2.0;  // 8 where a weight gradient is added into fp32: read and write
+    Transposed transposed = Transposed::none;   // the right one in an input gradient, the left one in a weight gradient
     bool operator==(const MatrixMultiply&) const = default;
 };
 

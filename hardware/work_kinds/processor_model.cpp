@@ -27,6 +27,7 @@ constexpr double key_columns = 128.0;
 constexpr double exponential_flop = 16.0;
 constexpr double page_keys = 16.0;           // of a paged cache
 constexpr double around_bytes = 33554432.0;  // results from here on go around the caches (kernels/reference/stores.hpp)
+constexpr double set_period = 4096.0;        // bytes from which on a first level's lines fall into the same set again (64 sets of 64)
 constexpr double dealt_most = 4096.0;        // tasks up to which the fullest core is worked out
 
 double grown_to(double value, double grain) { return std::ceil(value / grain) * grain; }
@@ -51,8 +52,9 @@ struct ProductCounts {
     double right = 0.0;
     double panels = 0.0;     // of the right side, packed where enough rows meet it
     double results = 0.0;    // bytes, for each panel of K
+    double aliased = 0.0;    // bytes of rows that a whole number of periods parts: they push each other out of the first level
 
-    void add(double times, double m, double n, double k, double bytes, double result_bytes, double cores) {
+    void add(double times, double m, double n, double k, double bytes, double result_bytes, double cores, Transposed transposed = Transposed::none) {
         if (m <= 0.0) return;
         const bool tiles = bytes < 4.0;
         const double rows = grown_to(m, tiles ? tile_rows : vector_rows);
@@ -65,10 +67,14 @@ struct ProductCounts {
         right += times * n * k * bytes;
         if (m >= vector_rows) panels += times * n * k * bytes;   // fewer rows are multiplied without
         results += times * m * n * result_bytes * std::ceil(k / packed_depth);
+        const auto falls_together = [](double row_bytes) { return std::fmod(row_bytes, set_period) == 0.0; };
+        if (falls_together((transposed == Transposed::left ? m : k) * bytes)) aliased += times * m * k * bytes;
+        if (falls_together(n * result_bytes)) aliased += times * m * n * result_bytes * std::ceil(k / packed_depth);
+        if (!tiles && falls_together((transposed == Transposed::right ? k : n) * bytes)) aliased += times * n * k * bytes;
     }
     [[nodiscard]] ProcessorTerms terms(const Machine& machine, double starts) const {
         const double bandwidth = std::max(machine.bandwidth, 1.0);
-        return {{starts * unit_seconds, flop / machine.peak, padded / machine.peak, uneven / machine.peak, left / bandwidth, right / bandwidth, results / bandwidth, panels / bandwidth}, 8, 8};
+        return {{starts * unit_seconds, flop / machine.peak, padded / machine.peak, uneven / machine.peak, left / bandwidth, right / bandwidth, results / bandwidth, panels / bandwidth, aliased / bandwidth}, 9, 9};
     }
 };
 
@@ -76,7 +82,7 @@ ProcessorTerms product_terms(const Machine& machine, const MatrixMultiply& work)
     ProductCounts counts;
     const auto batch = static_cast<double>(work.batch);
     counts.add(batch, static_cast<double>(work.m), static_cast<double>(work.n), static_cast<double>(work.k), element_bytes(work.type),
-               work.output_element_bytes, machine.cores);
+               work.output_element_bytes, machine.cores, work.transposed);
     return counts.terms(machine, batch);
 }
 
@@ -239,7 +245,10 @@ ProcessorKind processor_kind(const Work& work) {
     if (const auto* gather = std::get_if<Gather>(&work)) return gather->scatter_add ? ProcessorKind::scatter : ProcessorKind::gather;
     if (std::holds_alternative<GroupedMatrixMultiply>(work)) return ProcessorKind::grouped;
     if (std::holds_alternative<Convolution>(work)) return ProcessorKind::convolution;
-    return std::holds_alternative<Streaming>(work) ? ProcessorKind::streaming : ProcessorKind::product;
+    if (std::holds_alternative<Streaming>(work)) return ProcessorKind::streaming;
+    const auto* product = std::get_if<MatrixMultiply>(&work);
+    if (product == nullptr || product->transposed == Transposed::none) return ProcessorKind::product;
+    return product->transposed == Transposed::left ? ProcessorKind::product_left : ProcessorKind::product_right;
 }
 
 DataType arithmetic_of(const Work& work) {
@@ -252,17 +261,22 @@ DataType arithmetic_of(const Work& work) {
 
 const ProcessorCost* find_processor_cost(const Calibration& calibration, const Work& work) {
     if (calibration.processor.empty()) return nullptr;
-    const ProcessorKind kind = processor_kind(work);
     const DataType type = arithmetic_of(work);
-    for (const ProcessorCost& cost : calibration.processor) {
-        if (cost.kind == kind && cost.type == type) return &cost;
-    }
-    return nullptr;
+    const auto find = [&](ProcessorKind kind) -> const ProcessorCost* {
+        for (const ProcessorCost& cost : calibration.processor) {
+            if (cost.kind == kind && cost.type == type) return &cost;
+        }
+        return nullptr;
+    };
+    const ProcessorCost* own = find(processor_kind(work));
+    return own == nullptr && std::holds_alternative<MatrixMultiply>(work) ? find(ProcessorKind::product) : own;
 }
 
 ProcessorFeatures processor_features(ProcessorKind kind) {
     switch (kind) {
-        case ProcessorKind::product: return product_features;
+        case ProcessorKind::product:
+        case ProcessorKind::product_left:
+        case ProcessorKind::product_right: return product_features;
         case ProcessorKind::grouped: return grouped_features;
         case ProcessorKind::prefill:
         case ProcessorKind::backward: return prefill_features;

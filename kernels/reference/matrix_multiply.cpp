@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string_view>
 
 namespace orrery {
 namespace {
@@ -38,8 +39,9 @@ struct BoundProduct {
     }
 };
 
-// `like`: of the same shape, whose plan is taken over; null: none.
-BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, const void* a, const void* b, void* c, const BoundProduct* like = nullptr) {
+// `like`: of the same shape, whose plan is taken over; `shared`: of the same right side, whose packed form is taken; null: none.
+BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, const void* a, const void* b, void* c, const BoundProduct* like = nullptr,
+                          const BoundProduct* shared = nullptr) {
     BoundProduct bound;
     if (s.batch * s.m * s.n * s.k == 0) return bound;
     const Form left = type == DataType::bf16 ? Form::bf16 : type == DataType::int8 ? Form::u8 : Form::f32;
@@ -50,7 +52,7 @@ BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, con
     const dnnl::memory::desc c_shape({s.batch, s.m, s.n}, out, Tag::abc);
     // Packed blocks exist for plain products only: a batch of one is bound as a matrix.
     const dnnl::memory::desc a_flat({s.m, s.k}, left, Tag::ab);
-    const dnnl::memory::desc b_any({s.k, s.n}, right, Tag::any);
+    const dnnl::memory::desc b_any = shared != nullptr ? shared->plan.weights_desc() : dnnl::memory::desc({s.k, s.n}, right, Tag::any);
     const dnnl::memory::desc b_flat({s.k, s.n}, right, Tag::ab);
     const dnnl::memory::desc c_flat({s.m, s.n}, out, Tag::ab);
     dnnl::primitive_attr attributes;
@@ -70,7 +72,10 @@ BoundProduct bind_product(const ProductShape& s, DataType type, bool packed, con
     bound.a = bound.library.over(plan.src_desc(), a);
     bound.c = bound.library.over(plan.dst_desc(), c);
     bound.scratch = bound.library.own(plan.scratchpad_desc());
-    if (flat && packed) {
+    if (shared != nullptr) {
+        bound.packed = shared->packed;
+        bound.b = bound.packed.memory;
+    } else if (flat && packed) {
         bound.packed = bound.library.own(plan.weights_desc());
         bound.b = bound.packed.memory;
         const dnnl::memory plain = bound.library.over(b_flat, b);
@@ -122,14 +127,44 @@ struct ProductData {
     std::shared_ptr<Copies<C>> c;
 };
 
+// Rows by which a product is cut for tile units: the library's blocks divide the rows of one call, and where rows have
+// few divisors (53 x 16) they get small, at up to six times the time.
+constexpr Index tile_call_rows = 256;
+
+// A product as the calls that it is done by: whole, or its last rows by themselves. They share the packed operand.
+struct BoundCalls {
+    BoundProduct most, rest;
+    void run() const {
+        most.run();
+        rest.run();
+    }
+};
+
+template <class A, class B, class C>
+BoundCalls bind_calls(const ProductShape& s, DataType type, bool packed, const A* a, const B* b, C* c, const BoundCalls* like) {
+    const Index last = s.m % tile_call_rows;
+    const bool cuts = packed && s.batch == 1 && type != DataType::fp32 && s.m > tile_call_rows && last > 0;
+    const Index most = cuts ? s.m - last : s.m;
+    BoundCalls calls;
+    calls.most = bind_product({s.batch, most, s.n, s.k}, type, packed, a, b, c, like != nullptr ? &like->most : nullptr);
+    if (!cuts) return calls;
+    const auto bind_rest = [&](const BoundProduct* shared) {
+        return bind_product({1, last, s.n, s.k}, type, packed, a + most * s.k, b, c + most * s.n, like != nullptr ? &like->rest : nullptr, shared);
+    };
+    calls.rest = bind_rest(&calls.most);
+    // For few rows the library may want another packed form, and has but plain loops for this one.
+    if (std::string_view(calls.rest.plan.impl_info_str()).find("ref") != std::string_view::npos) calls.rest = bind_rest(nullptr);
+    return calls;
+}
+
 template <class A, class B, class C>
 PreparedKernel bound_products(const KernelCase& c, int copies, const ProductData<A, B, C>& data) {
     const ProductShape s{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3]};
     const bool packed = c.kernel.rfind("packed", 0) == 0;
-    auto bound = std::make_shared<std::vector<BoundProduct>>();
+    auto bound = std::make_shared<std::vector<BoundCalls>>();
     bound->reserve(static_cast<std::size_t>(std::max(copies, 0)));
     for (int i = 0; i < copies; ++i) {
-        bound->push_back(bind_product(s, c.type, packed, (*data.a)[i], (*data.b)[i], (*data.c)[i], i > 0 ? &bound->front() : nullptr));
+        bound->push_back(bind_calls(s, c.type, packed, (*data.a)[i], (*data.b)[i], (*data.c)[i], i > 0 ? &bound->front() : nullptr));
     }
     PreparedKernel kernel;
     kernel.work = MatrixMultiply{s.m, s.n, s.k, s.batch, c.type, 4.0};

@@ -13,8 +13,9 @@ namespace {
 struct Form {
     bool transpose_a;
     bool transpose_b;
+    Transposed transposed;
 };
-constexpr Form forms[] = {{false, false}, {false, true}, {true, false}};
+constexpr Form forms[] = {{false, false, Transposed::none}, {false, true, Transposed::right}, {true, false, Transposed::left}};
 
 }  // namespace
 
@@ -34,7 +35,7 @@ PreparedKernel prepare_training_multiply(const KernelCase& c, int copies, Rng& r
         }
     };
     PreparedKernel kernel;
-    kernel.work = MatrixMultiply{m, n, k, batch, DataType::fp32, 4.0};
+    kernel.work = MatrixMultiply{m, n, k, batch, DataType::fp32, 4.0, form.transposed};
     kernel.flop = flop_of(*kernel.work);
     kernel.bytes = bytes_of(*kernel.work);
     kernel.copies = copies;

@@ -57,6 +57,34 @@ TEST_CASE("a product counts its arithmetic, its operands and what registers are 
     CHECK(tiles.seconds[1] + tiles.seconds[2] == Approx(2.0 * 16 * 16 * 64 / 4e12));
 }
 
+TEST_CASE("rows that a period of the cache's sets parts count as pushing each other out", "[hardware][processor]") {
+    // Method: bytes between neighbouring rows by hand: 1,024 fp32 values are 4 KiB, the period of 64 sets of 64 bytes. A
+    // transposed side's rows are its columns; packed sides of tile units have no such rows.
+    const auto aliased = [](std::int64_t m, std::int64_t n, std::int64_t k, DataType type, Transposed transposed) {
+        return terms_on(processor(1), MatrixMultiply{m, n, k, 1, type, 4.0, transposed}).seconds[8] * 40e9;
+    };
+    CHECK(aliased(100, 50, 1024, DataType::fp32, Transposed::none) == Approx(4.0 * 100 * 1024));
+    CHECK(aliased(100, 50, 1024, DataType::fp32, Transposed::right) == Approx(4.0 * (100 * 1024 + 50 * 1024)));
+    CHECK(aliased(1024, 50, 200, DataType::fp32, Transposed::left) == Approx(4.0 * 1024 * 200));
+    CHECK(aliased(100, 2048, 300, DataType::fp32, Transposed::none) == Approx(4.0 * (100 * 2048 + 2048 * 300)));
+    CHECK(aliased(100, 2048, 300, DataType::bf16, Transposed::none) == Approx(4.0 * 100 * 2048));
+    CHECK(aliased(100, 1000, 300, DataType::fp32, Transposed::none) == 0.0);
+}
+
+TEST_CASE("a transposed product has its own price where one was measured, else the plain product's", "[hardware][processor]") {
+    // Method: two costs that differ in their start alone.
+    Calibration calibration;
+    ProcessorCost plain;
+    plain.factors = {1.0};
+    ProcessorCost left = plain;
+    left.kind = ProcessorKind::product_left;
+    calibration.processor = {plain, left};
+    const auto found = [&](Transposed transposed) { return find_processor_cost(calibration, MatrixMultiply{8, 8, 8, 1, DataType::fp32, 4.0, transposed}); };
+    CHECK(found(Transposed::none) == &calibration.processor[0]);
+    CHECK(found(Transposed::left) == &calibration.processor[1]);
+    CHECK(found(Transposed::right) == &calibration.processor[0]);
+}
+
 TEST_CASE("cores wait for the fullest where rows and columns do not divide", "[hardware][processor]") {
     // Method: three blocks of eight rows and one of columns on two cores: the fuller has two of three blocks.
     const ProcessorTerms uneven = terms_on(processor(2), MatrixMultiply{24, 16, 100, 1, DataType::fp32, 4.0});

@@ -20,7 +20,7 @@ using SizeLists = std::vector<std::vector<std::int64_t>>;
 
 // Sizes that are no multiple of a vector, a tile or a page, and empty ones where the kernel allows them.
 SizeLists sizes_for(const std::string& kernel) {
-    if (kernel.ends_with("multiply") && find_kernel(kernel)->sizes == "batch m n k") return {{1, 64, 96, 128}, {1, 1, 1, 1}, {3, 17, 33, 65}, {1, 131, 257, 77}, {1, 0, 8, 8}, {1, 5, 7, 0}};
+    if (kernel.ends_with("multiply") && find_kernel(kernel)->sizes == "batch m n k") return {{1, 64, 96, 128}, {1, 1, 1, 1}, {3, 17, 33, 65}, {1, 131, 257, 77}, {1, 531, 130, 200}, {1, 272, 64, 176}, {1, 0, 8, 8}, {1, 5, 7, 0}};
     if (kernel == "training-multiply") return {{1, 64, 96, 128, 0}, {1, 1, 1, 1, 1}, {3, 17, 33, 65, 2}, {1, 131, 257, 77, 1}, {1, 0, 8, 8, 0}, {1, 5, 7, 0, 2}};
     if (kernel == "grouped-multiply") return {{4, 64, 32, 48}, {3, 17, 13, 29}, {8, 3, 16, 16}, {1, 5, 9, 7}, {2, 0, 4, 4}};
     if (kernel == "attention-prefill" || kernel == "attention-backward") {

@@ -78,7 +78,7 @@ TEST_CASE("a broken calibration file says where and why", "[scenarios][calibrati
     // Method: one mistake per message.
     CHECK(first_problem("[]").substr(0, 8) == "f.json::");
     CHECK(first_problem(R"({"gem": []})").find("gem") != std::string::npos);
-    CHECK(first_problem(R"({"processor": [{"kind": "product", "type": "fp32"}]})") == "f.json:/processor/0/factors: is no list of 1 to 8 numbers");
+    CHECK(first_problem(R"({"processor": [{"kind": "product", "type": "fp32"}]})") == "f.json:/processor/0/factors: is no list of 1 to 9 numbers");
     CHECK(first_problem(R"({"processor": [{"kind": "sieve", "type": "fp32", "factors": [1]}]})").find("/processor/0/kind") != std::string::npos);
     CHECK(first_problem(R"({"processor": [{"kind": "product", "type": "fp32", "factors": [-1]}]})").find("/processor/0/factors/0") != std::string::npos);
     CHECK(first_problem(R"({"gemm": [{"type": "bf16"}]})").find("/gemm/0") != std::string::npos);
