@@ -17,32 +17,22 @@ constexpr Index norm_grain = 8;   // rows that are not worth a second thread
 ORRERY_CLONES void layer_norm_rows(const float* __restrict x, const float* __restrict gain, const float* __restrict shift,
                                    float* __restrict y, Index begin, Index end, Index columns, bool around) {
     const float inverse = 1.0F / static_cast<float>(columns);
-    float sums[row_slots];
-    float squares[row_slots];
+    RowMoments rows[row_slots];
     alignas(64) float results[strip];
     walk_rows(
         begin, end, columns,
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
             fetch(from + first, last - first);
-            float sum = 0.0F;
-            for (Index i = first; i < last; ++i) sum += from[i];
-            keep_sum(sums, row, first, sum);
-        },
-        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
-            const float* from = x + row * columns;
-            const float mean = sums[row_slot(row)] * inverse;
-            float sum = 0.0F;
-            for (Index i = first; i < last; ++i) sum += (from[i] - mean) * (from[i] - mean);
-            keep_sum(squares, row, first, sum);
+            keep_moments(from, rows[row_slot(row)], first, last, 1.0F);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
             float* const to = y + row * columns + first;
             float* const out = around ? results : to;
             if (!around) fetch(to, last - first);
-            const float mean = sums[row_slot(row)] * inverse;
-            const float scale = 1.0F / std::sqrt(squares[row_slot(row)] * inverse + norm_epsilon);
+            const float mean = rows[row_slot(row)].sum * inverse;
+            const float scale = 1.0F / std::sqrt(rows[row_slot(row)].squares * inverse + norm_epsilon);
             for (Index i = first; i < last; ++i) out[i - first] = (from[i] - mean) * scale * gain[i] + shift[i];
             if (around) store_strip(results, 1.0F, to, last - first);
         });
@@ -77,8 +67,7 @@ ORRERY_CLONES void rms_norm_rows(const float* __restrict x, const float* __restr
 
 /// What the gradients of a row need of it.
 struct RowSums {
-    float values;       // sum of x
-    float squares;      // sum of (x - mean)^2
+    RowMoments values;
     float gradients;    // sum of dy gain
     float products;     // sum of dy gain x: about the mean it follows from these
 };
@@ -97,32 +86,18 @@ ORRERY_CLONES void norm_backward_rows(const float* __restrict x, const float* __
             const float* slope = dy + row * columns;
             fetch(from + first, last - first);
             fetch(slope + first, last - first);
-            float values = 0.0F;
-            float squares = 0.0F;
             float gradients = 0.0F;
             float products = 0.0F;
             for (Index i = first; i < last; ++i) {
                 const float g = slope[i] * gain[i];
-                values += from[i];
-                squares += from[i] * from[i];
                 gradients += g;
                 products += g * from[i];
             }
             RowSums& sums = rows[row_slot(row)];
-            if (first == 0) sums = {};
-            sums.values += values;
-            sums.squares += (1.0F - centred) * squares;
+            if (first == 0) sums.gradients = sums.products = 0.0F;
             sums.gradients += gradients;
             sums.products += products;
-        },
-        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
-            if (centred == 0.0F) return;   // the mean is known to be removed from nothing
-            const float* from = x + row * columns;
-            RowSums& sums = rows[row_slot(row)];
-            const float mean = centred * sums.values * inverse;
-            float squares = 0.0F;
-            for (Index i = first; i < last; ++i) squares += (from[i] - mean) * (from[i] - mean);
-            sums.squares += squares;
+            keep_moments(from, sums.values, first, last, centred);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
@@ -131,8 +106,8 @@ ORRERY_CLONES void norm_backward_rows(const float* __restrict x, const float* __
             float* const to = dx + row * columns + first;
             float* const out = around ? results : to;
             if (!around) fetch(to, last - first);
-            const float mean = centred * sums.values * inverse;
-            const float scale = 1.0F / std::sqrt(sums.squares * inverse + norm_epsilon);
+            const float mean = centred * sums.values.sum * inverse;
+            const float scale = 1.0F / std::sqrt(sums.values.squares * inverse + norm_epsilon);
             const float shift_all = centred * sums.gradients * inverse;
             const float along_all = (sums.products - mean * sums.gradients) * scale * inverse;
             for (Index i = first; i < last; ++i) {

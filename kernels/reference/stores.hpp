@@ -139,6 +139,31 @@ ORRERY_INLINE void keep_sum(float (&sums)[row_slots], Index row, Index first, fl
     sums[row_slot(row)] = first == 0 ? part : sums[row_slot(row)] + part;
 }
 
+/// Sum and squared deviations from the mean (or, with centred = 0, from zero) of a row so far.
+struct RowMoments {
+    float sum;
+    float squares;
+};
+
+/// A strip's part of them. Strips are joined as by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for
+/// Computing Sample Variances", 1979: nothing cancels, and the row is walked once.
+ORRERY_INLINE void keep_moments(const float* from, RowMoments& row, Index first, Index last, float centred) {
+    const auto own = static_cast<float>(last - first);
+    float sum = 0.0F;
+    for (Index i = first; i < last; ++i) sum += from[i];
+    const float middle = centred * sum / own;
+    float squares = 0.0F;
+    for (Index i = first; i < last; ++i) squares += (from[i] - middle) * (from[i] - middle);
+    if (first == 0) {
+        row = {sum, squares};
+        return;
+    }
+    const auto before = static_cast<float>(first);
+    const float apart = middle - centred * row.sum / before;
+    row.sum += sum;
+    row.squares += squares + apart * apart * (before * own / (before + own));
+}
+
 /// What vector_exp does, a multiply-add counted as two.
 constexpr double exp_flop = 16.0;
 
