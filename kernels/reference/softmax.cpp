@@ -16,34 +16,49 @@ namespace {
 
 constexpr Index softmax_grain = 8;
 
+/// Turns sums of strips, each about its own largest value, into what their powers are multiplied by.
+ORRERY_INLINE void join_strips(const float* tops, float* sums, Index strips) {
+    float top = tops[0];
+    for (Index i = 1; i < strips; ++i) top = tops[i] > top ? tops[i] : top;
+    float whole = 0.0F;
+    for (Index i = 0; i < strips; ++i) whole += sums[i] * vector_exp(tops[i] - top);
+    const float scale = 1.0F / whole;
+    for (Index i = 0; i < strips; ++i) sums[i] = vector_exp(tops[i] - top) * scale;
+}
+
 ORRERY_CLONES void softmax_rows(const float* __restrict x, float* __restrict y, Index begin, Index end, Index columns, bool around) {
-    float tops[row_slots];
-    float sums[row_slots];
     // Of the row that is computed and of the one that is written, lying neither as each other nor as pages do.
     constexpr Index apart = 272;
     std::vector<float> powers(static_cast<std::size_t>(2 * (columns + 2 * apart)));
     float* const rows_of[2] = {powers.data() + apart, powers.data() + columns + 3 * apart};
+    // Each strip's powers are of what lies below its own largest value, so that it is read once (Milakov and Gimelshein,
+    // "Online normalizer calculation for softmax", arXiv 1805.02867); its factor makes up for that.
+    const Index strips = (columns + strip - 1) / strip;
+    std::vector<float> tops(static_cast<std::size_t>(2 * strips));
+    std::vector<float> factors(static_cast<std::size_t>(2 * strips));   // sums, until the row is known
     walk_rows(
         begin, end, columns,
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
-            keep_top(x + row * columns, tops, row, first, last);
-        },
-        [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = x + row * columns;
             float* const to = rows_of[row & 1];
-            const float top = tops[row_slot(row)];
+            fetch(from + first, last - first);
+            float top = -3e38F;   // above minus infinity, of strips that are masked out
+            for (Index i = first; i < last; ++i) top = from[i] > top ? from[i] : top;
             float sum = 0.0F;
             for (Index i = first; i < last; ++i) {
                 const float e = vector_exp(from[i] - top);
                 to[i] = e;
                 sum += e;
             }
-            keep_sum(sums, row, first, sum);
+            const Index slot = (row & 1) * strips + first / strip;
+            tops[static_cast<std::size_t>(slot)] = top;
+            factors[static_cast<std::size_t>(slot)] = sum;
+            if (last == columns) join_strips(tops.data() + (row & 1) * strips, factors.data() + (row & 1) * strips, strips);
         },
         [&](Index row, Index first, Index last) ORRERY_INLINE_BODY {
             const float* from = rows_of[row & 1];
             float* const to = y + row * columns + first;
-            const float scale = 1.0F / sums[row_slot(row)];
+            const float scale = factors[static_cast<std::size_t>((row & 1) * strips + first / strip)];
             if (around) {
                 store_strip(from + first, scale, to, last - first);
             } else {

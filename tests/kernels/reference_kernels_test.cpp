@@ -211,6 +211,28 @@ TEST_CASE("the backward pass of flash attention is the gradient of the textbook 
     }
 }
 
+TEST_CASE("a softmax of rows whose beginning is masked out is that of what is left", "[kernels][reference]") {
+    // Method: the textbook formula in float64 over the values that no mask covers; whole strips are masked, at values that
+    // programs use for minus infinity.
+    constexpr Index columns = 333;
+    for (const float mask : {-1e4F, -1e9F, -3e38F}) {
+        for (const Index masked : {64, 130, 332}) {
+            std::vector<float> x(columns, mask);
+            std::vector<float> y(columns, -1.0F);
+            double sum = 0.0;
+            for (Index i = masked; i < columns; ++i) {
+                x[static_cast<std::size_t>(i)] = 0.01F * static_cast<float>(i % 37) - 3.0F;
+                sum += std::exp(static_cast<double>(x[static_cast<std::size_t>(i)]));
+            }
+            softmax(x.data(), y.data(), 1, columns);
+            for (Index i = 0; i < columns; ++i) {
+                const double want = i < masked ? 0.0 : std::exp(static_cast<double>(x[static_cast<std::size_t>(i)])) / sum;
+                CHECK(static_cast<double>(y[static_cast<std::size_t>(i)]) == Approx(want).margin(1e-7));
+            }
+        }
+    }
+}
+
 TEST_CASE("results too large for the caches are those of small ones", "[kernels][reference]") {
     // Method: the same rows once in an array that goes around the caches and once one by one, which stays inside; columns
     // of all alignments, heads and tails of strips included. Sums are taken in the same order; products may round otherwise in the tail of a loop.
