@@ -3,7 +3,7 @@
 
 #include "kernels/cuda/device_array.hpp"
 
-#include <cstring>
+#include <algorithm>
 
 namespace orrery::cuda {
 
@@ -15,7 +15,8 @@ PreparedKernel prepare_host_copy(const KernelCase& c, int copies, Rng& rng) {
     for (std::uint8_t& value : pattern) value = static_cast<std::uint8_t>(rng.next() >> 56);
     const std::shared_ptr<void> host = Device::allocate_pinned(static_cast<std::size_t>(bytes));
     const DeviceArray<Device, std::uint8_t> device(copies, pattern);
-    std::memcpy(host.get(), pattern.data(), pattern.size());
+    auto* const there = static_cast<std::uint8_t*>(host.get());
+    std::copy(pattern.begin(), pattern.end(), there);
     PreparedKernel kernel;
     kernel.bytes = Bytes::from_si(static_cast<double>(bytes));
     kernel.copies = copies;
@@ -25,17 +26,17 @@ PreparedKernel prepare_host_copy(const KernelCase& c, int copies, Rng& rng) {
         to_device ? Device::copy_in(device[i], host.get(), static_cast<std::size_t>(bytes)) : Device::copy_out(host.get(), device[i], static_cast<std::size_t>(bytes));
     };
     kernel.check = [=, run = kernel.run] {
-        std::memcpy(host.get(), pattern.data(), pattern.size());
+        std::copy(pattern.begin(), pattern.end(), there);
         if (to_device) {
             device.poison();
         } else {
             device.write(0, pattern);
-            std::memset(host.get(), 0x7f, pattern.size());
+            std::fill_n(there, pattern.size(), std::uint8_t{0x7f});
         }
         run(0);
         Device::finish();
         const std::vector<std::uint8_t> got = device.read();
-        const bool right = got == pattern && std::memcmp(host.get(), pattern.data(), pattern.size()) == 0;
+        const bool right = got == pattern && std::equal(pattern.begin(), pattern.end(), there);
         return right ? 0.0 : 1.0;
     };
     return kernel;
