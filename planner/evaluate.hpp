@@ -1,7 +1,7 @@
 // The closed-form answer about one plan: its step, its memory, how busy its devices are.
 #pragma once
 
-#include "planner/plan_costs.hpp"
+#include "planner/mixed_costs.hpp"
 #include "sim/price.hpp"
 
 #include <map>
@@ -19,7 +19,9 @@ namespace orrery {
 class PlanEvaluator {
   public:
     explicit PlanEvaluator(const SearchBase& base)
-        : base_(base), run_(base.run), costs_(base), adds_up_(covers_base(base)) {}
+        : base_(base), run_(base.run), costs_(base), adds_up_(covers_base(base)) {
+        if (base.cluster.is_mixed()) mixed_ = std::make_unique<MixedCosts>(base);
+    }
 
     /// Before plans that differ from those so far in more than the axes behind PlanAxis::expert_tensor.
     void begin_branch();
@@ -37,16 +39,22 @@ class PlanEvaluator {
   private:
     using PriceKey = std::vector<std::int32_t>;
     [[nodiscard]] bool lay_out(const TrainingSpec& spec);
-    [[nodiscard]] const LayerPrices& layer_prices();
+    [[nodiscard]] const std::vector<const LayerPrices*>& layer_prices();
+    /// A plan of a mixed machine with its layers shared out, where it leaves that open; nothing where they cannot be.
+    [[nodiscard]] std::optional<TrainingSpec> with_layers(const TrainingSpec& spec);
+    [[nodiscard]] std::optional<PlanEstimate> evaluate_mixed(const TrainingSpec& spec, Bytes capacity);
+    [[nodiscard]] Bytes memory_of_plan() const;
+    [[nodiscard]] StepProgram price();
 
     const SearchBase& base_;
     TrainingRun run_;                          // with the batch cut down to `laid_out_`
     std::optional<StepGraph> graph_;           // of run_
     std::optional<TrainingSpec> graph_spec_;   // without sharding and overlap of data exchanges
     std::map<PriceKey, std::shared_ptr<const LayerPrices>> prices_;
-    std::shared_ptr<const LayerPrices> current_;
+    std::vector<const LayerPrices*> current_;  // of the graph, by group of the machine
     int micro_batches_ = 1;                    // of the plan
     PlanCosts costs_;
+    std::unique_ptr<MixedCosts> mixed_;        // of a mixed machine
     bool adds_up_;
 };
 

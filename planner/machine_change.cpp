@@ -82,6 +82,9 @@ Result<Cluster> capped_machine(Cluster cluster, Watts cap, const PowerModel& mod
 
 Cluster changed_machine(Cluster cluster, MachinePart part, double factor) {
     ORRERY_CHECK(factor > 0.0);
+    for (DeviceGroup& group : cluster.groups) {
+        group.alike = std::make_shared<const Cluster>(changed_machine(*group.alike, part, factor));
+    }
     switch (part) {
         case MachinePart::arithmetic:
         case MachinePart::memory: change_device(cluster.device, part, factor); break;

@@ -20,7 +20,7 @@ constexpr std::array<PlanAxisInfo, plan_axis_count> axis_table{{
     {PlanAxis::schedule, "workload.parallelism.schedule", "1f1b, 1f1b-interleaved, zb-h1"},
     {PlanAxis::virtual_stages, "workload.parallelism.virtual_stages", "divisors of the layers up to 16"},
     {PlanAxis::stage_layers, "workload.parallelism.stage_layers",
-     "evenly; if asked for: with a first stage of one layer fewer and a last one of one or two"},
+     "evenly; if asked for: with a first stage of one layer fewer and a last one of one or two; of a mixed machine balanced"},
     {PlanAxis::fsdp, "workload.parallelism.fsdp", "with and without"},
     {PlanAxis::micro_batch, "workload.micro_batch", "powers of two up to 16"},
     {PlanAxis::global_batch, "workload.global_batch", "the scenario's own"},
@@ -67,6 +67,7 @@ std::optional<std::int32_t> parse_order(std::string_view text) {
 
 std::optional<std::int32_t> parse_fewer_layers(std::string_view text) {
     if (text == "even") return 0;
+    if (text == "balanced") return balanced_layers_code;
     const std::size_t comma = text.find(',');
     if (comma == std::string_view::npos) return std::nullopt;
     const auto number = [](std::string_view digits) {
@@ -187,6 +188,7 @@ std::string axis_text(PlanAxis axis, std::int32_t value) {
         }
         case PlanAxis::stage_layers: {
             const FewerLayers fewer = fewer_layers_of(value);
+            if (value == balanced_layers_code) return "balanced";
             return value == 0 ? "even" : std::to_string(fewer.first) + "," + std::to_string(fewer.last);
         }
         case PlanAxis::fsdp: return value == 1 ? "true" : "false";

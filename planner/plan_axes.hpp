@@ -22,7 +22,7 @@ inline constexpr std::size_t plan_axis_count = 25;
 inline constexpr PlanAxis last_plan_axis = PlanAxis::overlap_pipeline;
 
 /// A value on each axis: degrees and counts as they are, enumerations by position, switches as -1 (absent), 0, 1,
-/// `data` 0 (whatever is left), `order` by order_code(), `stage_layers` by fewer_layers_code().
+/// `data` 0 (whatever is left), `order` by order_code(), `stage_layers` by fewer_layers_code() or balanced_layers_code.
 using PlanPoint = std::array<std::int32_t, plan_axis_count>;
 
 struct PlanAxisInfo {
@@ -58,6 +58,8 @@ struct FewerLayers {
     int last = 0;
 };
 inline constexpr int fewer_layers_max = 15;
+/// Stages that share the layers out by what they cost on their own devices.
+inline constexpr std::int32_t balanced_layers_code = (fewer_layers_max + 1) * (fewer_layers_max + 1);
 constexpr std::int32_t fewer_layers_code(FewerLayers fewer) { return fewer.first * (fewer_layers_max + 1) + fewer.last; }
 constexpr FewerLayers fewer_layers_of(std::int32_t code) { return {code / (fewer_layers_max + 1), code % (fewer_layers_max + 1)}; }
 

@@ -2,6 +2,8 @@
 #include "planner/plan_costs.hpp"
 
 #include "models/optimizer.hpp"
+#include "models/stage_placement.hpp"
+#include "sim/mixed.hpp"
 
 #include <algorithm>
 
@@ -14,6 +16,18 @@ std::size_t gathered_kind(const Parallelism& plan) { return plan.shards_paramete
 std::pair<std::int32_t, std::int32_t> ends_of(const Parallelism& plan) {
     if (plan.stage_layers.empty()) return {0, 0};
     return {plan.stage_layers.front() + 1, plan.stage_layers.back() + 1};
+}
+
+}  // namespace
+
+namespace {
+
+/// The group of a stage, and which of its neighbours, around the ends, lie on others.
+void place_in_group(const std::vector<int>& groups, int stage, int& group, int& edges) {
+    const std::size_t count = groups.size();
+    const auto at = static_cast<std::size_t>(stage);
+    group = groups[at];
+    edges = (groups[(at + count - 1) % count] != group ? 1 : 0) + (groups[(at + 1) % count] != group ? 2 : 0);
 }
 
 }  // namespace
@@ -38,11 +52,20 @@ bool is_bounded(const Parallelism& plan) {
     return plan.schedule == PipelineSchedule::zb_h1 || plan.schedule == PipelineSchedule::zb_v;
 }
 
+/// On a mixed machine stages can differ everywhere: a split is known by its number there.
+std::pair<std::int32_t, std::int32_t> PlanCosts::split_code(const Parallelism& plan) {
+    if (whole_ == nullptr) return ends_of(plan);
+    const auto known = std::find(splits_.begin(), splits_.end(), plan.stage_layers);
+    const auto number = static_cast<std::int32_t>(known - splits_.begin());
+    if (known == splits_.end()) splits_.push_back(plan.stage_layers);
+    return {number, 0};
+}
+
 const PlanCosts::Layout& PlanCosts::layout_of(const TrainingSpec& spec) {
     const Parallelism& plan = spec.parallelism;
     const std::uint64_t remade = spec.recompute == Recompute::full ? 1 : spec.recompute == Recompute::block ? 2 : 0;
     const auto word = [](int high, int low) { return static_cast<std::uint64_t>(high) << 32U | static_cast<std::uint64_t>(low); };
-    const auto [first, last] = ends_of(plan);
+    const auto [first, last] = split_code(plan);
     const CostKey key{{word(plan.pipeline, plan.chunks_per_rank()), word(spec.recompute_layers, split_of(plan)), remade | word(first, last) << 2U}};
     const auto [place, is_new] = layouts_.try_emplace(key);
     if (is_new) place->second = lay_out(spec);
@@ -56,8 +79,10 @@ PlanCosts::Layout PlanCosts::lay_out(const TrainingSpec& spec) {
     const auto known = std::find(role_sets_.begin(), role_sets_.end(), layout.roles);
     layout.role_set = static_cast<std::size_t>(known - role_sets_.begin());
     if (known == role_sets_.end()) role_sets_.push_back(layout.roles);
+    const std::vector<int> groups = whole_ != nullptr ? groups_of_stages(*whole_, spec.parallelism) : std::vector<int>{};
     for (int i = 0; i < spec.parallelism.pipeline; ++i) {
-        AlikeStages stage{i, 1, i == 0 || i + 1 == spec.parallelism.pipeline, {}, {}};
+        AlikeStages stage{i, 1, i == 0 || i + 1 == spec.parallelism.pipeline, 0, 0, {}, {}};
+        if (!groups.empty()) place_in_group(groups, stage.first, stage.group, stage.edges);
         for (const Chunk& chunk : stages.stages[static_cast<std::size_t>(i)]) {
             const auto same = std::find(layout.chunks.begin(), layout.chunks.end(), chunk);
             stage.chunks.push_back(static_cast<std::size_t>(same - layout.chunks.begin()));
@@ -69,8 +94,9 @@ PlanCosts::Layout PlanCosts::lay_out(const TrainingSpec& spec) {
             }
         }
         const auto alike = std::find_if(layout.alike.begin(), layout.alike.end(), [&](const AlikeStages& one) {
-            return one.is_end == stage.is_end && one.chunks == stage.chunks;
+            return one.is_end == stage.is_end && one.group == stage.group && one.edges == stage.edges && one.chunks == stage.chunks;
         });
+        layout.alike_of.push_back(static_cast<std::size_t>(alike - layout.alike.begin()));
         if (alike == layout.alike.end()) layout.alike.push_back(std::move(stage));
         else ++alike->count;
     }
@@ -130,7 +156,7 @@ void PlanCosts::compose(const TrainingSpec& spec) {
     const Parallelism& plan = spec.parallelism;
     const Degrees degrees{plan.tensor, plan.has_sequence_parallel() ? 1 : 0, plan.context, plan.pipeline, plan.data, plan.expert,
                           plan.expert_tensor, order_code(plan.order)};
-    const auto [first, last] = ends_of(plan);
+    const auto [first, last] = split_code(plan);
     const Choices choices{first, last, static_cast<std::int32_t>(spec.precision), static_cast<std::int32_t>(plan.schedule), plan.virtual_stages,
                           plan.fsdp ? 1 : 0, spec.micro_batch, spec.global_batch, static_cast<std::int32_t>(spec.recompute),
                           spec.recompute_layers, axis_value(PlanAxis::overlap_tensor, spec),
@@ -224,21 +250,25 @@ void PlanCosts::time_passes(const Pricer& pricer, const Parallelism& plan, const
     time_sharded_passes(pricer, plan);
     passes_.clear();
     for (const StageCost& stage : stages()) {
-        PassOnPort pass = stage.pass;
-        pass.own = pass.forward + pass.backward;
-        if (!chunk_passes_.empty()) pass.own = {};
-        for (const std::size_t chunk : stage.stages->chunks) {
-            if (chunk_passes_.empty()) break;
-            const auto& [forward, backward] = chunk_passes_[chunk];
-            pass.own += forward.all + backward.all;
-            pass.forward += forward.held;
-            pass.backward += backward.held;
-            pass.load.add(forward.load, 1.0);
-            pass.load.add(backward.load, 1.0);
-        }
         const MessageOnPort message{boundary.idle, boundary.port, boundary.exposed, stage.stages->is_end};
-        passes_.push_back(share_port(plan, pass, message, pricer.contention()));
+        passes_.push_back(share_port(plan, on_port(stage), message, pricer.contention()));
     }
+}
+
+PassOnPort PlanCosts::on_port(const StageCost& stage) const {
+    PassOnPort pass = stage.pass;
+    pass.own = pass.forward + pass.backward;
+    if (chunk_passes_.empty()) return pass;
+    pass.own = {};
+    for (const std::size_t chunk : stage.stages->chunks) {
+        const auto& [forward, backward] = chunk_passes_[chunk];
+        pass.own += forward.all + backward.all;
+        pass.forward += forward.held;
+        pass.backward += backward.held;
+        pass.load.add(forward.load, 1.0);
+        pass.load.add(backward.load, 1.0);
+    }
+    return pass;
 }
 
 Bytes PlanCosts::memory(const TrainingSpec& spec) {
@@ -275,6 +305,57 @@ PlanEstimate PlanCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
     result.step = step + pricer.scale_penalty_of(step);
     result.busy = std::min(1.0, kernels * batches / (result.step * static_cast<double>(plan.pipeline)));
     return result;
+}
+
+void PlanCosts::add_stages(const TrainingSpec& spec, int group, bool timed, std::vector<GroupStages>& all) {
+    compose(spec);
+    if (timed) time_sharded_passes(Pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &costs_.memo()), spec.parallelism);
+    for (std::size_t i = 0; i < stages().size(); ++i) {
+        StageCost& stage = stages()[i];
+        if (stage.stages->group != group) continue;
+        GroupStages& own = all.emplace_back();
+        own.first = stage.stages->first;
+        own.count = stage.stages->count;
+        own.number = i;
+        own.is_end = stage.stages->is_end;
+        own.kernels = stage.kernels;
+        if (timed) own.pass = on_port(stage);
+        const StageParameters held{stage.holds.parameters, stage.holds.expert_parameters, 0.0, 0.0};
+        own.memory = plain_stage_memory(spec, framework_of(spec), held, peak_of(spec, stage));
+    }
+}
+
+Seconds PlanCosts::once_time(const TrainingSpec& spec, const GroupStages& which, std::span<const Fabric* const> crossed,
+                             std::span<const Fabric* const> ends) {
+    const StageCost& stage = stages()[which.number];
+    Pricer pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &costs_.memo());
+    pricer.sum_across(crossed, ends);
+    return pricer.once_time(stage.holds, stage.pass.forward, stage.pass.backward, which.is_end);
+}
+
+Boundary PlanCosts::boundary(const TrainingSpec& spec) {
+    compose(spec);
+    return Pricer(base_.cluster, kinds_->graph, spec, framework_of(spec), &costs_.memo()).boundary();
+}
+
+LayersOnDevice PlanCosts::layer_times(const TrainingSpec& spec) {
+    compose(spec);
+    const Architecture& a = base_.run.architecture;
+    const StageLayout layout = stage_layout(a, spec);
+    LayersOnDevice times;
+    for (int piece = 0; piece < spec.parallelism.model_stages(); ++piece) {
+        const VirtualStage place = places_of(spec.parallelism, piece).front();
+        for (const LayerRun& run : layout.stages[static_cast<std::size_t>(place.stage)][static_cast<std::size_t>(place.chunk)]) {
+            const LayerCost& cost = *kinds_->layers[static_cast<std::size_t>(run.kind)];
+            const Seconds both = cost.sharded.alone[0] + cost.sharded.alone[1];
+            for (int i = 0; i < run.count; ++i) {
+                const bool is_layer = cost.kind.is_decoder_layer && static_cast<int>(times.layers.size()) < a.layers;
+                if (is_layer) times.layers.push_back(both);
+                else (times.layers.empty() ? times.before : times.after) += both;
+            }
+        }
+    }
+    return times;
 }
 
 PlanEstimate PlanCosts::bound(const TrainingSpec& spec, Bytes capacity) {

@@ -3,6 +3,7 @@
 
 #include "models/memory.hpp"
 #include "planner/layer_costs.hpp"
+#include "sim/balance.hpp"
 
 #include <array>
 #include <optional>
@@ -29,11 +30,22 @@ bool adds_up(const Parallelism& plan);
 /// Whether bound() holds for it.
 bool is_bounded(const Parallelism& plan);
 
+/// Stages of a mixed machine that hold the same on one of its groups.
+struct GroupStages {
+    int first = 0;
+    int count = 0;
+    std::size_t number = 0;   // among the base's stages
+    bool is_end = false;
+    PassOnPort pass;          // of one micro-batch, with all exchanges of their own
+    Seconds kernels;
+    Bytes memory;
+};
+
 /// Adds up what run_training() would answer by estimate, from the same functions, each asked once. One owner, one
 /// thread; the answers do not depend on what was asked before.
 class PlanCosts {
   public:
-    explicit PlanCosts(const SearchBase& base) : base_(base), costs_(base) {}
+    explicit PlanCosts(const SearchBase& base, const Cluster* whole = nullptr) : base_(base), whole_(whole), costs_(base) {}
 
     /// Requires a base and a plan that are covered, the plan without problems. Beyond `capacity` memory alone is told.
     PlanEstimate estimate(const TrainingSpec& spec, Bytes capacity);
@@ -44,6 +56,19 @@ class PlanCosts {
     /// For split backward passes that no other pass joins: the plan's memory, and a step that no play of it undercuts, its
     /// slowest stage never waiting. Beyond `capacity` memory alone.
     PlanEstimate bound(const TrainingSpec& spec, Bytes capacity);
+
+    // Of a base whose cluster is one group's DeviceGroup::alike in `whole`.
+    /// The stages that lie on `group`; their passes where `timed`.
+    void add_stages(const TrainingSpec& spec, int group, bool timed, std::vector<GroupStages>& stages);
+    /// Prologue and epilogue of one of them, of the plan asked for last; `crossed` by sums over stages, `ends` by those of the ends.
+    Seconds once_time(const TrainingSpec& spec, const GroupStages& stages, std::span<const Fabric* const> crossed,
+                      std::span<const Fabric* const> ends);
+    /// Messages between two stages on the base's devices.
+    Boundary boundary(const TrainingSpec& spec);
+    /// GroupStages::number of a pipeline rank's stage.
+    [[nodiscard]] std::size_t number_of(int stage) const { return layout_->alike_of[static_cast<std::size_t>(stage)]; }
+    /// Every layer of a plan in model order.
+    LayersOnDevice layer_times(const TrainingSpec& spec);
 
     /// Keeps memory small: called now and then, between plans.
     void forget();
@@ -62,6 +87,8 @@ class PlanCosts {
         int first = 0;
         int count = 0;
         bool is_end = false;
+        int group = 0;         // of a mixed machine, and which neighbours lie on others: 1 before, 2 behind
+        int edges = 0;
         std::vector<std::size_t> chunks;   // places in Layout::chunks, in order
         Chunk layers;                      // of all chunks, each kind once
     };
@@ -70,6 +97,7 @@ class PlanCosts {
         std::size_t role_set = 0;          // number of the list
         std::vector<Chunk> chunks;         // distinct
         std::vector<AlikeStages> alike;
+        std::vector<std::size_t> alike_of;   // by pipeline rank
     };
     struct StageCost {
         const AlikeStages* stages = nullptr;
@@ -104,7 +132,12 @@ class PlanCosts {
     [[nodiscard]] const FrameworkProfile& framework_of(const TrainingSpec& spec) const { return costs_.framework_of(spec); }
     [[nodiscard]] std::span<StageCost> stages() { return {stages_.data(), layout_->alike.size()}; }
 
+    [[nodiscard]] PassOnPort on_port(const StageCost& stage) const;
+    std::pair<std::int32_t, std::int32_t> split_code(const Parallelism& plan);
+
     const SearchBase& base_;
+    const Cluster* whole_;   // a mixed machine that the base's cluster is a part of
+    std::vector<std::vector<int>> splits_;   // that were asked for there
     LayerCosts costs_;
     CostTable<Layout> layouts_;
     std::vector<std::vector<std::size_t>> role_sets_;

@@ -4,6 +4,7 @@
 #include "models/pipeline_split.hpp"
 #include "models/plan_problems.hpp"
 #include "models/rank_layout.hpp"
+#include "sim/mixed.hpp"
 
 #include <algorithm>
 
@@ -72,6 +73,12 @@ Reason refused_context(const Architecture& a, const TrainingSpec& spec, int devi
     return devices % (std::int64_t{plan.tensor} * plan.context) != 0 ? Reason(Refusal::devices) : std::nullopt;
 }
 
+/// The plan while its schedule is not known.
+Parallelism spread_out(Parallelism plan) {
+    plan.schedule = PipelineSchedule::one_f_one_b;
+    return plan;
+}
+
 Reason refused_pipeline(const SearchBase& base, TrainingSpec& spec) {
     const Architecture& a = base.run.architecture;
     const int devices = base.cluster.devices();
@@ -82,6 +89,7 @@ Reason refused_pipeline(const SearchBase& base, TrainingSpec& spec) {
     plan.data = static_cast<int>(devices / replica);
     if (a.encoder_layers > 0 && plan.pipeline > 1) return Refusal::pipeline;
     if (plan.pipeline > a.stack() + 2) return Refusal::pipeline;
+    if (base.cluster.is_mixed() && mixed_problem(base.cluster, spread_out(plan))) return Refusal::groups;
     const bool says_same = !plan.order.empty() && a.experts == 0 && has_value(base, PlanAxis::order, 0) && numbers_as_usual(plan);
     return says_same ? Reason(Refusal::same) : std::nullopt;
 }
@@ -107,6 +115,7 @@ Reason refused_schedule(const SearchBase& base, const Parallelism& plan) {
     const bool is_plain = plan.schedule == PipelineSchedule::one_f_one_b;
     if (plan.pipeline == 1 && !is_plain && has_choice(base, PlanAxis::schedule, PipelineSchedule::one_f_one_b)) return Refusal::same;
     if (plan.schedule == PipelineSchedule::dualpipe && plan.pipeline % 2 != 0) return Refusal::schedule;
+    if (base.cluster.is_mixed() && mixed_problem(base.cluster, plan)) return Refusal::groups;
     return std::nullopt;
 }
 
@@ -171,7 +180,7 @@ Reason refused_recompute_layers(const SearchBase& base, const TrainingSpec& spec
 /// A split that is the even one, or another of the search's, says nothing new.
 Reason refused_stage_layers(const SearchBase& base, std::int32_t value, Parallelism& plan) {
     if (!share_out_layers(base, value, plan)) return Refusal::pipeline;
-    if (value == 0) return std::nullopt;
+    if (value == 0 || value == balanced_layers_code) return std::nullopt;
     for (const std::int32_t other : base.values[static_cast<std::size_t>(PlanAxis::stage_layers)]) {
         if (other == value) break;
         Parallelism before = plan;
@@ -201,7 +210,9 @@ std::optional<Refusal> refusal_after(PlanAxis axis, const SearchBase& base, Trai
         case PlanAxis::precision: {
             const bool is_trained = spec.precision != DataType::fp64 && spec.precision != DataType::int8 &&
                                     spec.precision != DataType::int4 && spec.precision != DataType::int32;
-            return is_trained && cluster.device.peak(spec.precision) > FlopPerSecond{} ? Reason() : Reason(Refusal::precision);
+            bool has_rate = cluster.device.peak(spec.precision) > FlopPerSecond{};
+            for (const DeviceGroup& group : cluster.groups) has_rate = has_rate && group.alike->device.peak(spec.precision) > FlopPerSecond{};
+            return is_trained && has_rate ? Reason() : Reason(Refusal::precision);
         }
         case PlanAxis::tensor: return refused_tensor(a, spec, cluster.devices());
         case PlanAxis::sequence_parallel:

@@ -11,9 +11,9 @@ namespace orrery {
 enum class Refusal : std::uint8_t {
     precision, order, tensor, sequence, context, devices, pipeline, data, expert, expert_tensor, schedule,
     virtual_stages, sharding, shard, batch, interleaving, dualpipe, recompute, overlap, same, unsupported, memory, power,
-    bound
+    bound, groups
 };
-inline constexpr std::size_t refusal_count = 24;
+inline constexpr std::size_t refusal_count = 25;
 template <>
 struct EnumTable<Refusal> {
     static constexpr std::array<EnumName<Refusal>, refusal_count> names{{
@@ -41,6 +41,7 @@ struct EnumTable<Refusal> {
         {Refusal::memory, "memory", "does not fit in the devices' memory"},
         {Refusal::power, "power", "draws more than the limit"},
         {Refusal::bound, "bound", "cannot be among the best: its lower bound is slower"},
+        {Refusal::groups, "groups", "a stage would lie on nodes of several types"},
     }};
 };
 

@@ -48,10 +48,13 @@ std::vector<std::int32_t> block_layers(const Architecture& a) {
     return values;
 }
 
-std::vector<std::int32_t> precisions(const Device& device, DataType own) {
+std::vector<std::int32_t> precisions(const Cluster& cluster, DataType own) {
     std::vector<std::int32_t> values{static_cast<std::int32_t>(own)};
-    const bool is_wide = own == DataType::bf16 || own == DataType::fp16;
-    if (is_wide && device.peak(DataType::fp8) > device.peak(own)) values.push_back(static_cast<std::int32_t>(DataType::fp8));
+    bool gains = own == DataType::bf16 || own == DataType::fp16;
+    const auto is_faster = [&](const Device& device) { return device.peak(DataType::fp8) > device.peak(own); };
+    gains = gains && is_faster(cluster.device);
+    for (const DeviceGroup& group : cluster.groups) gains = gains && is_faster(group.alike->device);
+    if (gains) values.push_back(static_cast<std::int32_t>(DataType::fp8));
     return values;
 }
 
@@ -65,7 +68,7 @@ std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster
     const std::int64_t devices = cluster.devices();
     const bool has_experts = a.experts > 0;
     switch (axis) {
-        case PlanAxis::precision: return precisions(cluster.device, run.spec.precision);
+        case PlanAxis::precision: return precisions(cluster, run.spec.precision);
         case PlanAxis::order: {
             using enum RankAxis;
             if (has_experts) return {0};
@@ -93,7 +96,7 @@ std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster
         case PlanAxis::recompute_layers: return block_layers(a);
         case PlanAxis::overlap_experts:
             return has_experts ? std::vector<std::int32_t>{-1, 1} : std::vector<std::int32_t>{-1};
-        case PlanAxis::stage_layers: return {0};
+        case PlanAxis::stage_layers: return {usual_layers(cluster)};
         case PlanAxis::optimizer:
         case PlanAxis::global_batch:
         case PlanAxis::overlap_tensor:
@@ -104,8 +107,11 @@ std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster
     return {};
 }
 
-std::vector<std::int32_t> uneven_splits() {
+std::int32_t usual_layers(const Cluster& cluster) { return cluster.is_mixed() ? balanced_layers_code : 0; }
+
+std::vector<std::int32_t> uneven_splits(const Cluster& cluster) {
     std::vector<std::int32_t> splits;
+    if (cluster.is_mixed()) return {balanced_layers_code, 0};
     for (const int first : {0, 1}) {
         for (const int last : {0, 1, 2}) splits.push_back(fewer_layers_code({first, last}));
     }
@@ -115,10 +121,18 @@ std::vector<std::int32_t> uneven_splits() {
 bool share_out_layers(const SearchBase& base, std::int32_t value, Parallelism& plan) {
     const Parallelism& own = base.run.spec.parallelism;
     plan.stage_layers = own.stage_layers;
-    if (value == 0) return true;
+    plan.balance = false;
     const bool has_own_way = !own.stage_layers.empty() || own.first_stage_layers > 0 || own.last_stage_layers > 0 || own.count_embedding || own.count_head;
-    if (plan.pipeline < 2 || has_own_way) return false;
     const Architecture& a = base.run.architecture;
+    if (value == 0 || (has_own_way && value == usual_layers(base.cluster))) {
+        if (base.cluster.is_mixed() && !has_own_way) plan.stage_layers = pipeline_split(a.stack(), plan.model_stages(), 0);
+        return true;
+    }
+    if (plan.pipeline < 2 || has_own_way) return false;
+    if (value == balanced_layers_code) {
+        plan.balance = base.cluster.is_mixed();
+        return plan.balance && plan.model_stages() <= a.stack();
+    }
     const FewerLayers fewer = fewer_layers_of(value);
     std::vector<int> layers = pipeline_split(a.stack() + fewer.first + fewer.last, plan.model_stages(), 0);
     if (layers.empty()) return false;

@@ -34,8 +34,11 @@ struct SearchSpace {
 std::vector<std::int32_t> automatic_values(PlanAxis axis, const Cluster& cluster, const TrainingRun& run);
 
 /// Splits of layers that a search tries where it is asked to: with up to one layer fewer on the first stage and up to two
-/// on the last.
-std::vector<std::int32_t> uneven_splits();
+/// on the last; on a mixed machine balanced and evenly.
+std::vector<std::int32_t> uneven_splits(const Cluster& cluster);
+
+/// The value of PlanAxis::stage_layers where nobody gives one: evenly, and balanced on a mixed machine.
+std::int32_t usual_layers(const Cluster& cluster);
 
 /// Sets the layers of the plan's stages as a value of PlanAxis::stage_layers says; false: there are not enough of them,
 /// no pipeline, or the scenario shares them out in its own way.

@@ -21,10 +21,20 @@ CatalogLink link_of_ports(const FabricSpec& spec, const Node& node) {
     return {};
 }
 
+/// Of a mixed machine, as its network is built: for the fastest ports.
+const Cluster& with_fastest_ports(const Cluster& machine) {
+    const Cluster* fastest = &machine;
+    for (const DeviceGroup& group : machine.groups) {
+        if (group.alike->fabric.node_nic > fastest->fabric.node_nic || fastest == &machine) fastest = group.alike.get();
+    }
+    return *fastest;
+}
+
 }  // namespace
 
-Result<FabricBill> fabric_bill(const Scenario& scenario, const Cluster& cluster) {
+Result<FabricBill> fabric_bill(const Scenario& scenario, const Cluster& machine) {
     Problems problems;
+    const Cluster& cluster = with_fastest_ports(machine);
     Node node = cluster.node;
     const FabricSpec spec = resolved_fabric(scenario, node, problems);
     if (!problems.empty()) return problems;

@@ -60,6 +60,28 @@ bool has_key(const Json& values, std::initializer_list<const char*> path) {
     return true;
 }
 
+/// Groups stand in the place of node and nodes, with what belongs to nodes of one type.
+void take_groups(const Json& values, ClusterSpec& cluster, Problems& problems) {
+    if (!has_key(values, {"cluster", "groups"})) return;
+    const std::string place = "/cluster/groups";
+    std::erase_if(problems, [](const Problem& one) {
+        return one.problem == "is missing" && (one.place == "/cluster/node" || one.place == "/cluster/nodes");
+    });
+    for (const char* key : {"node", "nodes"}) {
+        if (!has_key(values, {"cluster", key})) continue;
+        problems.push_back({place, "stands beside " + std::string(key) + ", and both say which nodes there are",
+                            "keep groups, or node and nodes"});
+        return;
+    }
+    for (const char* key : {"calibration", "collectives"}) {
+        if (!has_key(values, {"cluster", key})) continue;
+        problems.push_back({"/cluster/" + std::string(key), "is of nodes of one type, and there are groups", "write it in the group that it belongs to"});
+    }
+    const Json& groups = values.at("cluster").at("groups");
+    if (groups.is_array() && groups.empty()) problems.push_back({place, "is empty", "give each type of nodes, such as {\"node\": \"dgx-h100\", \"nodes\": 16}"});
+    cluster.nodes = 0;
+}
+
 }  // namespace
 
 Result<Scenario> read_scenario(const std::string& file, const std::vector<Setting>& settings, PlanChecks checks) {
@@ -76,6 +98,7 @@ Result<Scenario> read_scenario(const std::string& file, const std::vector<Settin
     scenario.framework_settings = take_framework_settings(values);
     if (!is_training) values["workload"] = Json::object();
     read_fields(values, "", scenario, problems);
+    take_groups(values, scenario.cluster, problems);
     if (!is_training) {
         // The block of another kind has other keys: nothing of it is missing.
         std::erase_if(problems, [](const Problem& one) {

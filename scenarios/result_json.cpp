@@ -101,6 +101,27 @@ Json fabric_object(const TrainingReport& report) {
     return object;
 }
 
+/// Of a mixed machine, type by type.
+Json groups_array(const TrainingAnswer& answer) {
+    Json array = Json::array();
+    for (const GroupAnswer& group : answer.groups) {
+        array.push_back({{"node", group.node},
+                         {"device", group.device},
+                         {"nodes", group.nodes},
+                         {"devices", group.devices},
+                         {"first_pipeline_rank", group.first_stage},
+                         {"pipeline_ranks", group.stages},
+                         {"layers", group.layers},
+                         {"peak_bytes", group.memory.total().si()},
+                         {"capacity_bytes", group.memory_capacity.si()},
+                         {"fits", group.fits},
+                         {"compute_utilization", group.compute_utilization},
+                         {"average_w", group.power_average.si()},
+                         {"usd_per_step", group.cost_per_step.si()}});
+    }
+    return array;
+}
+
 /// The scenario as it was run, after what it extends and its settings: `orrery run` reads it back.
 Json scenario_object(const Scenario& scenario) {
     Json object = write_fields(scenario);
@@ -123,7 +144,7 @@ std::string training_json(const TrainingReport& report) {
     const TrainingAnswer& answer = report.answer;
     Json stages = Json::array();
     for (const Breakdown& stage : answer.outcome.by_stage) stages.push_back(breakdown_object(stage));
-    const Json result = {
+    Json result = {
         {"kind", "training"},
         {"name", report.scenario.name},
         {"step_time_s", answer.outcome.step.si()},
@@ -159,6 +180,7 @@ std::string training_json(const TrainingReport& report) {
         {"scenario", scenario_object(report.scenario)},
         {"provenance", provenance_object(report)},
     };
+    if (!answer.groups.empty()) result["groups"] = groups_array(answer);
     return dump(result);
 }
 

@@ -17,6 +17,29 @@
 
 namespace orrery {
 
+/// Nodes of one type among those of a mixed machine.
+struct NodeGroupSpec {
+    std::string node;
+    int nodes = 1;
+    std::string calibration;
+    std::string collectives;
+    Watts power_cap;
+    Usd device_hour;              // 0: what the economics say, else the catalogue's
+    static constexpr auto fields() {
+        using G = NodeGroupSpec;
+        return std::tuple{
+            required_field("node", &G::node, any_value, "Catalogue node; see `orrery list nodes`."),
+            required_field("nodes", &G::nodes, count, "How many of them."),
+            field("calibration", &G::calibration, any_value, "Device file to use; absent: the catalogue's for the device."),
+            field("collectives", &G::collectives, any_value,
+                  "Calibration of collectives to use; absent: the catalogue's for the device."),
+            field("power_cap", &G::power_cap, positive, "Power that one of its devices may draw; absent: cluster.power_cap."),
+            field("usd_per_device_hour", &G::device_hour, positive,
+                  "Rent of one of its devices for one hour; absent: that of the economics, else the catalogue's."),
+        };
+    }
+};
+
 struct ClusterSpec {
     std::string node;
     int nodes = 1;
@@ -25,6 +48,7 @@ struct ClusterSpec {
     std::string collectives;      // file; empty: the catalogue's for the node's device
     Faults faults;
     Watts power_cap;              // of one device; 0: its own limit
+    std::vector<NodeGroupSpec> groups;   // instead of `node` and `nodes`, which are then "" and 0
     static constexpr auto fields() {
         using C = ClusterSpec;
         return std::tuple{
@@ -38,6 +62,9 @@ struct ClusterSpec {
             field("power_cap", &C::power_cap, positive,
                   "Power that one device may draw (nvidia-smi -pl): its clock falls to keep it; absent: its own limit.",
                   "clock by the cube root of power above idle; see search.power_model"),
+            field("groups", &C::groups, any_value,
+                  "Nodes of several types in one machine, instead of node and nodes: numbered group by group. Pipeline stages lie on "
+                  "them in that order, and layers are shared out by what they cost there, unless the plan says how."),
         };
     }
 };
@@ -103,6 +130,10 @@ std::shared_ptr<const CollectiveParameters> resolved_collectives(const Scenario&
 /// The fabric's specification with its link's own numbers where the user gives none, a custom graph read from its file,
 /// and `node` as that link makes it.
 FabricSpec resolved_fabric(const Scenario& scenario, Node& node, Problems& problems);
+
+/// The same for nodes of one group: its own file, else the catalogue's.
+std::shared_ptr<const CollectiveParameters> resolved_collectives(const Scenario& scenario, std::size_t group, const Device& device,
+                                                                 Problems& problems);
 
 /// JSON Schema (draft-07) of scenarios, made from fields().
 std::string scenario_schema();

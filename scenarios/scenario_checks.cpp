@@ -7,6 +7,7 @@
 #include "scenarios/framework_file.hpp"
 #include "scenarios/nearest.hpp"
 #include "scenarios/shown_text.hpp"
+#include "sim/mixed.hpp"
 
 #include <fmt/format.h>
 
@@ -41,19 +42,27 @@ void adopt_lookup(const Problems& found, const std::string& place, Problems& pro
     }
 }
 
+/// What plans need to know of a machine.
+struct MachineSize {
+    double devices = 0.0;
+    std::string text;      // "8 nodes of 8 have 64 devices"
+    std::string place;     // of the number of nodes
+    Cluster outline;       // groups and sizes alone
+};
+
 /// tensor * context * pipeline * data = devices; fills in `data` where it was not given.
-void check_degrees(Parallelism& p, bool data_given, const ClusterSpec& cluster, const Node& node, Problems& problems) {
-    const double devices = static_cast<double>(node.devices) * cluster.nodes;
+void check_degrees(Parallelism& p, bool data_given, const MachineSize& size, Problems& problems) {
+    const double devices = size.devices;
     if (devices > devices_max) {
         add_problem(
-            problems, "/cluster/nodes",
+            problems, size.place,
             fmt::format("makes {:.0f} devices, more than the {:.0f} that can be simulated", devices, devices_max),
             "take fewer nodes");
         return;
     }
     const double one_replica = static_cast<double>(p.tensor) * p.context * p.pipeline;
     const std::string degrees = fmt::format("tensor {} x context {} x pipeline {}", p.tensor, p.context, p.pipeline);
-    const std::string machine = fmt::format("{} nodes of {} have {:.0f} devices", cluster.nodes, node.devices, devices);
+    const std::string& machine = size.text;
     if (one_replica > devices) {
         add_problem(problems, degrees_place,
                     fmt::format("{} needs {:.0f} devices, and {}", degrees, one_replica, machine),
@@ -71,7 +80,10 @@ void check_degrees(Parallelism& p, bool data_given, const ClusterSpec& cluster, 
         return;
     }
     const double ranks = one_replica * p.data;
-    if (ranks == devices) return;
+    if (ranks == devices) {
+        if (const auto problem = mixed_problem(size.outline, p)) add_problem(problems, problem->place, problem->problem, problem->remedy);
+        return;
+    }
     add_problem(problems, pointer_to(degrees_place, "data"),
                 fmt::format("{} x data {} makes {:.0f} ranks, and {}: {:.0f} {}", degrees, p.data, ranks, machine,
                             std::abs(ranks - devices), ranks > devices ? "too many" : "left over"),
@@ -100,7 +112,7 @@ Problem missing_sequence() {
 
 /// What later checks need of what the names stand for; nothing where there is no such name.
 struct NamedParts {
-    std::optional<Node> node;
+    std::optional<MachineSize> size;
     std::optional<TrainedModel> model;
     std::optional<FrameworkProfile> framework;
 };
@@ -124,10 +136,59 @@ void check_topology(const std::string& name, Problems& problems) {
                 nearest_remedy(name, names));
 }
 
+/// Size and collectives of a machine of several types of nodes.
+std::optional<MachineSize> size_of_groups(const Scenario& scenario, Problems& problems) {
+    MachineSize size;
+    size.place = "/cluster/groups";
+    size.outline.nodes = 0;
+    const std::size_t before = problems.size();
+    int devices = 0;
+    for (std::size_t i = 0; i < scenario.cluster.groups.size(); ++i) {
+        const NodeGroupSpec& group = scenario.cluster.groups[i];
+        const std::string place = pointer_to(size.place, i);
+        const auto node = looked_up(find_node, group.node, pointer_to(place, "node"), problems);
+        if (!group.calibration.empty()) {
+            const auto calibration = read_calibration(located_file(group.calibration, scenario.directory));
+            if (!calibration) adopt_lookup(calibration.problems(), pointer_to(place, "calibration"), problems);
+        }
+        if (!node) continue;
+        if (const Result<Device> device = find_device(node->device)) resolved_collectives(scenario, i, *device, problems);
+        if (devices == 0) devices = node->devices;
+        if (node->devices != devices) {
+            add_problem(problems, pointer_to(place, "node"),
+                        fmt::format("is {} with {} devices, and those before have {}", group.node, node->devices, devices),
+                        "group nodes with as many devices each");
+        }
+        size.outline.groups.push_back({group.node, size.outline.nodes, group.nodes, nullptr, {}});
+        size.outline.nodes += group.nodes;
+        size.devices += static_cast<double>(group.nodes) * node->devices;
+    }
+    if (problems.size() > before || devices == 0) return std::nullopt;
+    size.outline.node.devices = devices;
+    if (size.outline.groups.size() == 1) size.outline.groups.clear();
+    size.text = fmt::format("{} nodes of {} have {:.0f} devices", size.outline.nodes, devices, size.devices);
+    return size;
+}
+
+std::optional<MachineSize> size_of_machine(const Scenario& scenario, Problems& problems) {
+    const ClusterSpec& cluster = scenario.cluster;
+    if (!cluster.groups.empty()) return size_of_groups(scenario, problems);
+    const auto node = looked_up(find_node, cluster.node, "/cluster/node", problems);
+    if (!node) return std::nullopt;
+    if (!cluster.collectives.empty()) {
+        if (const Result<Device> device = find_device(node->device)) resolved_collectives(scenario, *device, problems);
+    }
+    MachineSize size;
+    size.devices = static_cast<double>(node->devices) * cluster.nodes;
+    size.place = "/cluster/nodes";
+    size.text = fmt::format("{} nodes of {} have {:.0f} devices", cluster.nodes, node->devices, size.devices);
+    return size;
+}
+
 NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
     NamedParts parts;
     const ClusterSpec& cluster = scenario.cluster;
-    parts.node = looked_up(find_node, cluster.node, "/cluster/node", problems);
+    parts.size = size_of_machine(scenario, problems);
     looked_up(find_link, cluster.fabric.link, "/cluster/fabric/link", problems);
     check_topology(cluster.fabric.topology, problems);
     parts.model = looked_up(find_trained_model, located_model(scenario), "/workload/model", problems);
@@ -138,9 +199,6 @@ NamedParts look_up_names(const Scenario& scenario, Problems& problems) {
     if (!cluster.calibration.empty()) {
         const auto calibration = read_calibration(located_file(cluster.calibration, scenario.directory));
         if (!calibration) adopt_lookup(calibration.problems(), "/cluster/calibration", problems);
-    }
-    if (parts.node && !cluster.collectives.empty()) {
-        if (const Result<Device> device = find_device(parts.node->device)) resolved_collectives(scenario, *device, problems);
     }
     return parts;
 }
@@ -169,13 +227,10 @@ void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& proble
     if (scenario.fidelity == Fidelity::packet) {
         add_problem(problems, "/fidelity", "is \"packet\", which trainings are not played at", "write \"fluid\" or \"estimate\"");
     }
-    if (parts.node) {
-        const double devices = static_cast<double>(parts.node->devices) * cluster.nodes;
-        check_slow(cluster.faults.slow_devices, "/cluster/faults/slow_devices", devices, problems);
-        check_slow(cluster.faults.slow_links, "/cluster/faults/slow_links", devices, problems);
-        if (given.plan_checked) {
-            check_degrees(scenario.workload.parallelism, given.data, cluster, *parts.node, problems);
-        }
+    if (parts.size) {
+        check_slow(cluster.faults.slow_devices, "/cluster/faults/slow_devices", parts.size->devices, problems);
+        check_slow(cluster.faults.slow_links, "/cluster/faults/slow_links", parts.size->devices, problems);
+        if (given.plan_checked) check_degrees(scenario.workload.parallelism, given.data, *parts.size, problems);
     }
     if (!given.plan_checked) {
         if (!given.sequence) problems.push_back(missing_sequence());
@@ -190,6 +245,10 @@ void check_scenario(Scenario& scenario, const GivenKeys& given, Problems& proble
 void check_machine(const Scenario& scenario, Problems& problems) {
     const bool values_hold = problems.empty();
     const ClusterSpec& cluster = scenario.cluster;
+    if (!cluster.groups.empty()) {
+        add_problem(problems, "/cluster/groups", "is given, and a collective is played on nodes of one type", "use node and nodes");
+        return;
+    }
     const auto node = looked_up(find_node, cluster.node, "/cluster/node", problems);
     looked_up(find_link, cluster.fabric.link, "/cluster/fabric/link", problems);
     check_topology(cluster.fabric.topology, problems);

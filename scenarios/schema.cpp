@@ -117,6 +117,8 @@ std::string scenario_schema() {
     workload = {{"if", {{"properties", {{"kind", {{"enum", Json::array({"collective"})}}}}}, {"required", Json::array({"kind"})}}},
                 {"then", of_collective},
                 {"else", workload}};
+    Json& cluster = required["properties"]["cluster"];
+    cluster = {{"if", {{"required", Json::array({"groups"})}}}, {"then", Json::object()}, {"else", cluster}};
     schema["else"] = std::move(required);
     return dump(schema);
 }

@@ -24,7 +24,8 @@ constexpr const char* values_remedy =
 
 std::string value_text(const Json& value) {
     if (value.is_string()) return value.get<std::string>();
-    if (!value.is_array()) return value.dump();
+    const bool holds_objects = value.is_array() && !value.empty() && value.front().is_object();
+    if (!value.is_array() || holds_objects) return value.dump();
     std::string text;
     for (const Json& one : value) text += (text.empty() ? "" : ",") + value_text(one);
     return text;
@@ -223,13 +224,17 @@ AxisValues axis_values(const SearchBlock& block, const Cluster& cluster, const T
         auto& list = values[static_cast<std::size_t>(one.axis)];
         const auto given = std::find_if(block.keys.begin(), block.keys.end(), [&](const SearchKey& key) { return key.path == one.path; });
         if (one.axis == PlanAxis::stage_layers && given != block.keys.end() && given->automatic) {
-            list = uneven_splits();
+            list = uneven_splits(cluster);
         } else if (given == block.keys.end() ? others : given->automatic) {
             list = automatic_values(one.axis, cluster, run);
         } else if (given != block.keys.end()) {
-            for (const std::string& text : given->values) list.push_back(*parse_axis_value(one.axis, text));
+            for (const std::string& text : given->values) {
+                const std::int32_t value = *parse_axis_value(one.axis, text);
+                list.push_back(value == balanced_layers_code && one.axis == PlanAxis::stage_layers ? usual_layers(cluster) : value);
+            }
         } else {
-            list = {one.axis == PlanAxis::data ? 0 : axis_value(one.axis, run.spec)};
+            const bool is_layers = one.axis == PlanAxis::stage_layers;
+            list = {one.axis == PlanAxis::data ? 0 : is_layers ? usual_layers(cluster) : axis_value(one.axis, run.spec)};
         }
         std::vector<std::int32_t> once;   // a value written twice is one value
         for (const std::int32_t value : list) {

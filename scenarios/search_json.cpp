@@ -5,6 +5,7 @@
 #include "scenarios/goal_json.hpp"
 #include "scenarios/json.hpp"
 #include "scenarios/result_json.hpp"
+#include "sim/balance.hpp"
 
 namespace orrery {
 namespace {
@@ -60,7 +61,11 @@ std::vector<Setting> plan_settings(const SearchBase& base, const FoundPlan& plan
     const TrainingRun run = run_at(base, plan.point);
     for (const PlanAxisInfo& one : plan_axes()) {
         if (one.axis == PlanAxis::stage_layers) {   // as a list: the value means it for one pipeline alone
-            if (at(plan.point, one.axis) != 0) settings.push_back({std::string(one.path), Json(run.spec.parallelism.stage_layers).dump()});
+            std::vector<int> layers = run.spec.parallelism.stage_layers;
+            if (run.spec.parallelism.balance) {
+                if (const auto balanced = balanced_stage_layers(base.cluster, run)) layers = *balanced;
+            }
+            if (layers != base.run.spec.parallelism.stage_layers) settings.push_back({std::string(one.path), Json(layers).dump()});
             continue;
         }
         const std::int32_t value = axis_value(one.axis, run.spec);

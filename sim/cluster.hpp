@@ -6,6 +6,7 @@
 #include "network/fabric.hpp"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace orrery {
@@ -59,6 +60,17 @@ struct Faults {
     }
 };
 
+struct Cluster;
+
+/// Nodes of one type among those of a mixed machine.
+struct DeviceGroup {
+    std::string name;                      // of the node type
+    int first_node = 0;
+    int nodes = 1;
+    std::shared_ptr<const Cluster> alike;  // the whole machine as if every node were of this type: it prices what runs here
+    Usd device_hour;                       // of one of its devices; 0: not known
+};
+
 struct Cluster {
     Device device;
     Node node;
@@ -66,7 +78,17 @@ struct Cluster {
     Fabric fabric;
     Faults faults;
     double kernel_power = 1.0;   // that kernels draw, over what they do at the usual clock
+    /// Of a mixed machine, node by node; `device`, `node` and `kernel_power` are then those of the first. Empty: all nodes alike.
+    std::vector<DeviceGroup> groups;
     [[nodiscard]] int devices() const { return node.devices * nodes; }
+    [[nodiscard]] bool is_mixed() const { return !groups.empty(); }
+    /// The machine as the group of a device sees it.
+    [[nodiscard]] const Cluster& alike_at(RankId rank) const {
+        for (const DeviceGroup& group : groups) {
+            if (rank < (group.first_node + group.nodes) * node.devices) return *group.alike;
+        }
+        return *this;
+    }
 };
 
 }  // namespace orrery

@@ -75,7 +75,8 @@ std::vector<StageTime> stage_times(const StepProgram& program) {
             add_to_port(program, pass, time.on_port);
         }
         time.on_port.own = time.pass.total;
-        const MessageOnPort message{program.boundary_idle, program.boundary_port, program.boundary_exposed, is_end};
+        const StageMessage sent = program.slower_message(static_cast<int>(stages.size()));
+        const MessageOnPort message{sent.idle, sent.port, program.boundary_exposed, is_end};
         time.shared = share_port(program.parallelism, time.on_port, message, program.contention);
         spread_over_exchanges(time.shared.pass - time.pass.total, time.pass.parts);
         time.pass.total = time.shared.pass;
@@ -106,7 +107,10 @@ StepOutcome estimate_in_closed_form(const StepProgram& program) {
     // (Narayanan et al., arXiv 2104.04473, section 2.2), and a message each way across every boundary.
     const double rounds = program.rounds;
     part(TimePart::pipeline_bubble) += (all - stages[slowest].pass.total) * (rounds / virtual_stages);
-    part(TimePart::pipeline_comm) += boundary_messages(program.parallelism, program.rounds, program.boundary_idle, program.boundary_exposed);
+    part(TimePart::pipeline_comm) +=
+        program.messages.empty()
+            ? boundary_messages(program.parallelism, program.rounds, program.boundary_idle, program.boundary_exposed)
+            : boundary_messages(program.parallelism, program.rounds, program.messages, program.boundary_exposed);
     part(TimePart::pipeline_comm) += stages[slowest].shared.held * micro_batches +
                                      stages[slowest].shared.late * (rounds * steady_micro_batches(program.parallelism, program.micro_batches / program.rounds));
     outcome.critical_rank = rank_at(program.parallelism, RankPlace{0, 0, 0, static_cast<int>(slowest)});
@@ -143,6 +147,17 @@ Seconds boundary_messages(const Parallelism& plan, int rounds, Seconds idle, dou
     double messages = 2.0 * (stages - 1.0);
     if (plan.interleaves() && chunks > 1.0) messages += 2.0 * (chunks - 1.0) * stages * (1.0 - exposed);
     return idle * (messages * rounds);
+}
+
+Seconds boundary_messages(const Parallelism& plan, int rounds, std::span<const StageMessage> messages, double exposed) {
+    if (plan.pipeline < 2) return {};
+    Seconds through{};
+    for (const StageMessage& one : messages.first(messages.size() - 1)) through += one.idle;
+    Seconds sum = through * 2.0;
+    if (plan.interleaves() && plan.virtual_stages > 1) {
+        sum += (through + messages.back().idle) * (2.0 * (plan.virtual_stages - 1) * (1.0 - exposed));
+    }
+    return sum * static_cast<double>(rounds);
 }
 
 StepOutcome estimate(const StepProgram& program) {

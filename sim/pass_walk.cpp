@@ -88,7 +88,7 @@ class PassWalker {
         }
         Seconds& clock = walk_.end[s];
         const Seconds waited = std::max(begin - clock, Seconds{});
-        const Seconds on_its_way = std::min(waited, program_.boundary_idle);
+        const Seconds on_its_way = std::min(waited, program_.slower_message(stage).idle);
         walk_.message[s] += on_its_way;
         walk_.bubble[s] += waited - on_its_way;
         clock += waited + time_of(here.block);
@@ -104,10 +104,10 @@ class PassWalker {
         if (!to) return;
         const bool stays = to->stage == stage;
         Seconds& clock = walk_.end[s];
-        arrival(to->stage, to->chunk, pass.backward, pass.micro_batch) =
-            clock + (stays ? Seconds{} : program_.boundary_idle);
+        const Seconds idle = stays ? Seconds{} : program_.message_between(stage, to->stage).idle;
+        arrival(to->stage, to->chunk, pass.backward, pass.micro_batch) = clock + idle;
         if (stays) return;
-        const Seconds held = program_.boundary_idle * program_.boundary_exposed;
+        const Seconds held = idle * program_.boundary_exposed;
         walk_.message[s] += held;
         clock += held;
     }

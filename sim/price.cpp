@@ -2,6 +2,7 @@
 #include "sim/price.hpp"
 
 #include "sim/block_time.hpp"
+#include "sim/mixed.hpp"
 #include "sim/price_experts.hpp"
 #include "sim/pricer.hpp"
 
@@ -60,18 +61,20 @@ void Pricer::prepare() {
 }
 
 StepProgram Pricer::price() {
-    prepare();
-    for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
-    priced_ = layers_;
-    for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
-    add_scale_penalty();
-    return std::move(program_);
+    StepProgram program = price_in_step(nullptr);
+    add_scale_penalty(program);
+    return program;
 }
 
-StepProgram Pricer::price_in_step(const LayerPrices& known) {
+StepProgram Pricer::price_in_step(const LayerPrices* known) {
     prepare();
-    priced_ = known.layers;
-    program_.exchanges = known.exchanges;
+    if (known != nullptr) {
+        priced_ = known->layers;
+        program_.exchanges = known->exchanges;
+    } else {
+        for (const LayerGraph& kind : graph_.kinds) layers_.push_back(price_layer(kind));
+        priced_ = layers_;
+    }
     for (std::size_t stage = 0; stage < graph_.stages.size(); ++stage) price_stage(stage);
     return std::move(program_);
 }
@@ -103,6 +106,15 @@ PortedTime Pricer::idle_time(const Collective& collective, const GroupShape& gro
 
 Seconds Pricer::idle_price(const Collective& collective, Axis axis) const {
     return idle_time(collective, shape(axis)).time;
+}
+
+Seconds Pricer::stages_price(const Collective& collective, std::span<const Fabric* const> crossed) const {
+    if (crossed.empty()) return idle_price(collective, Axis::pipeline);
+    Seconds slowest{};
+    for (const Fabric* fabric : crossed) {
+        slowest = std::max(slowest, ported_time(*fabric, collective, shape_along(spec_.parallelism, Axis::pipeline, fabric->domain)).time);
+    }
+    return slowest;
 }
 
 std::int32_t Pricer::add_exchange(const Exchange& exchange) {
@@ -445,7 +457,7 @@ void Pricer::add_once(const StageGraph& stage, Seconds forward, Seconds backward
     add_data_exchanges(stage, trained, forward, backward, prologue, epilogue);
     if (is_end && graph_.tied_embedding_exchange && spec_.parallelism.pipeline > 1) {
         const Collective sum{CollectiveKind::all_reduce, graph_.tied_embedding_bytes, DataType::bf16};
-        append_compute(epilogue, idle_price(sum, Axis::pipeline), TimePart::data_comm);
+        append_compute(epilogue, stages_price(sum, crossed_ends_), TimePart::data_comm);
     }
     add_optimizer(stage, trained, epilogue);
 }
@@ -458,10 +470,12 @@ Seconds Pricer::once_time(const StageGraph& stage, Seconds forward, Seconds back
     return prologue.total + epilogue.total;
 }
 
-Seconds Pricer::scale_penalty_of(Seconds step) const {
-    const double doublings = std::log2(static_cast<double>(spec_.parallelism.devices()) / 8.0);
+Seconds lost_to_the_slowest(int devices, Seconds step) {
+    const double doublings = std::log2(static_cast<double>(devices) / 8.0);
     return doublings <= 0.0 ? Seconds{} : step * (scale_penalty * doublings);
 }
+
+Seconds Pricer::scale_penalty_of(Seconds step) const { return lost_to_the_slowest(spec_.parallelism.devices(), step); }
 
 void Pricer::price_stage(std::size_t index) {
     const StageGraph& stage = graph_.stages[index];
@@ -483,14 +497,16 @@ void Pricer::price_stage(std::size_t index) {
     program_.stages.push_back(std::move(program));
 }
 
-void Pricer::add_scale_penalty() {
-    const Seconds penalty = scale_penalty_of(estimate(program_).step);
+void add_scale_penalty(StepProgram& program) {
+    const Seconds penalty = lost_to_the_slowest(program.parallelism.devices(), estimate(program).step);
     if (penalty <= Seconds{}) return;
-    std::vector<bool> done(program_.blocks.size());
-    for (StageProgram& stage : program_.stages) {
+    std::vector<bool> done(program.blocks.size());
+    for (StageProgram& stage : program.stages) {
         if (done[static_cast<std::size_t>(stage.epilogue)]) continue;
         done[static_cast<std::size_t>(stage.epilogue)] = true;
-        append_compute(program_.blocks[static_cast<std::size_t>(stage.epilogue)].code, penalty, TimePart::other);
+        std::vector<Instruction>& code = program.blocks[static_cast<std::size_t>(stage.epilogue)].code;
+        if (!code.empty() && code.back().op == Op::compute && code.back().part == TimePart::other) code.back().duration += penalty;
+        else code.push_back({Op::compute, TimePart::other, -1, penalty});
     }
 }
 
@@ -506,16 +522,16 @@ std::shared_ptr<const LayerPrices> price_kinds(const Cluster& cluster, const Ste
 
 StepProgram price_in_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                           const FrameworkProfile& framework, const LayerPrices& layers) {
-    return Pricer(cluster, graph, spec, framework).price_in_step(layers);
-}
-
-Seconds lost_to_the_slowest(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
-                            const FrameworkProfile& framework, Seconds step) {
-    return Pricer(cluster, graph, spec, framework).scale_penalty_of(step);
+    return Pricer(cluster, graph, spec, framework).price_in_step(&layers);
 }
 
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                        const FrameworkProfile& framework) {
+    if (cluster.is_mixed()) {
+        StepProgram program = price_mixed_in_step(cluster, graph, spec, framework);
+        add_scale_penalty(program);
+        return program;
+    }
     return Pricer(cluster, graph, spec, framework).price();
 }
 

@@ -31,9 +31,8 @@ std::shared_ptr<const LayerPrices> price_kinds(const Cluster& cluster, const Ste
 /// price_step() with prices of layers that are there already, all devices at one pace.
 StepProgram price_in_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                           const FrameworkProfile& framework, const LayerPrices& layers);
-/// What such a step then loses to the slowest of many devices.
-Seconds lost_to_the_slowest(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
-                            const FrameworkProfile& framework, Seconds step);
+/// What such a step then loses to the slowest of so many devices.
+Seconds lost_to_the_slowest(int devices, Seconds step);
 
 /// Prices `graph` on `cluster` as `framework` would run it. Pure.
 StepProgram price_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,

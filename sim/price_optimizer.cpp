@@ -67,7 +67,8 @@ void Pricer::add_norms(const StageGraph& stage, OnceCode& epilogue) const {
     const auto sum = [&](double values, Axis axis, bool is_spread) {
         if (!is_spread) return;
         const Collective norms{CollectiveKind::all_reduce, Bytes::from_si(4.0 * values), DataType::fp32};
-        append_compute(epilogue, idle_price(norms, axis), TimePart::data_comm);
+        const Seconds price = axis == Axis::pipeline ? stages_price(norms, crossed_) : idle_price(norms, axis);
+        append_compute(epilogue, price, TimePart::data_comm);
     };
     const bool sam = spec_.regularization.sharpness_aware;
     for (int i = (spec_.optimizer_settings.gradient_clipping ? 1 : 0) + (sam ? 1 : 0); i > 0; --i) {

@@ -71,8 +71,13 @@ class Pricer {
     Pricer(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec, const FrameworkProfile& framework,
            PriceMemo* memo = nullptr);
     StepProgram price();
-    /// See sim/price.hpp.
-    StepProgram price_in_step(const LayerPrices& known);
+    /// The same without what synchronous steps lose to the slowest device; `known`: prices of its layers, or none.
+    StepProgram price_in_step(const LayerPrices* known);
+    /// Sums over the stages of the pipeline cross these fabrics, those between its ends `ends`: the slowest one tells.
+    void sum_across(std::span<const Fabric* const> fabrics, std::span<const Fabric* const> ends) {
+        crossed_ = fabrics;
+        crossed_ends_ = ends;
+    }
     LayerPrices price_kinds();
     std::vector<Seconds> price_layers();
     // Pieces of a step, for whoever adds them up without its program; of plans whose graphs hold kinds alone.
@@ -119,9 +124,13 @@ class Pricer {
     std::map<std::array<std::int32_t, 2>, std::int32_t> block_of_pair_;
     std::map<std::int32_t, std::int32_t> offloading_blocks_;  // by the block without copies
     bool joins_passes_ = false;  // while the layers of joined passes are priced
+    std::span<const Fabric* const> crossed_;       // by sums over stages; none: the own one alone
+    std::span<const Fabric* const> crossed_ends_;
     [[nodiscard]] GroupShape shape(Axis axis) const;
     [[nodiscard]] PortedTime idle_time(const Collective& collective, const GroupShape& group) const;
     [[nodiscard]] Seconds idle_price(const Collective& collective, Axis axis) const;
+    /// Of a sum over stages.
+    [[nodiscard]] Seconds stages_price(const Collective& collective, std::span<const Fabric* const> crossed) const;
     std::int32_t add_exchange(const Exchange& exchange);
     std::int32_t add_block(std::string_view name, std::vector<Instruction> code);
     static void append_compute(std::vector<Instruction>& code, Seconds duration, TimePart part);
@@ -206,7 +215,9 @@ class Pricer {
     void add_once(const StageGraph& stage, Seconds forward, Seconds backward, bool is_end, OnceCode& prologue,
                   OnceCode& epilogue);
     void price_stage(std::size_t index);
-    void add_scale_penalty();
 };
+
+/// Adds to every stage what a synchronous step loses to the slowest of many devices.
+void add_scale_penalty(StepProgram& program);
 
 }  // namespace orrery

@@ -13,7 +13,7 @@ namespace {
 class RoutePricer {
   public:
     RoutePricer(const Cluster& cluster, const GroupTable& groups)
-        : fabric_(cluster.fabric), groups_(groups), rates_(link_rates_of(cluster)), bytes_(rates_.actual.size(), 0.0) {}
+        : cluster_(cluster), groups_(groups), rates_(link_rates_of(cluster)), bytes_(rates_.actual.size(), 0.0) {}
 
     /// The slowest group's time of an exchange that takes `idle` on links that are all as good as the ports.
     Seconds exchange(const StepProgram& program, std::size_t x, const std::vector<std::vector<bool>>& held) {
@@ -22,36 +22,52 @@ class RoutePricer {
         for (std::int32_t g = slot.first_group; g < slot.first_group + slot.group_count; ++g) {
             const auto members = groups_.members_of(groups_.groups[static_cast<std::size_t>(g)]);
             const auto stage = static_cast<std::size_t>(place_of(program.parallelism, members.front()).pipeline);
-            if (held[stage][x] || slot.exchange >= 0) transfers_.push_back(plan_transfer(fabric_, program.exchanges[x].collective, members, &memory_));
+            if (!held[stage][x] && slot.exchange < 0) continue;
+            const Fabric& fabric = cluster_.alike_at(members.front()).fabric;
+            transfers_.push_back(plan_transfer(fabric, program.exchanges[x].collective, members, &memory_));
         }
-        return slowest(program.exchanges[x].idle);
+        const Seconds idle = program.exchanges[x].idle;
+        Seconds worst = idle;
+        load_links();
+        for (const Transfer& transfer : transfers_) worst = std::max(worst, time_of(transfer, idle));
+        unload_links();
+        return worst;
     }
 
-    /// The slowest message to the next (step 1) or previous stage, all ranks at once.
-    Seconds message(const StepProgram& program, int step) {
+    /// Messages to the next (step 1) or previous stage, all ranks at once: `slowest` of those behind each pipeline rank.
+    void messages(const StepProgram& program, int step, std::vector<Seconds>& slowest) {
         const Collective message{CollectiveKind::send_recv, program.boundary_message, DataType::bf16};
         transfers_.clear();
         for (RankId rank = 0; rank < groups_.ranks; ++rank) {
             const RankId to = stage_neighbour(program.parallelism, rank, step);
-            transfers_.push_back(plan_transfer(fabric_, message, std::array{rank, to}, &memory_));
+            transfers_.push_back(plan_transfer(message_fabric(cluster_, rank, to), message, std::array{rank, to}, &memory_));
         }
-        return slowest(std::max(program.boundary_idle - program.boundary_overhead, Seconds{}));
+        load_links();
+        for (RankId rank = 0; rank < groups_.ranks; ++rank) {
+            const RankId before = step > 0 ? rank : stage_neighbour(program.parallelism, rank, -1);
+            const int behind = place_of(program.parallelism, before).pipeline;
+            const StageMessage price = program.message_behind(behind);
+            const Seconds moving = std::max(price.idle - price.overhead, Seconds{});
+            const Seconds time = std::max(moving, time_of(transfers_[static_cast<std::size_t>(rank)], moving));
+            slowest[static_cast<std::size_t>(behind)] = std::max(slowest[static_cast<std::size_t>(behind)], price.overhead + time);
+        }
+        unload_links();
     }
 
   private:
-    Seconds slowest(Seconds idle) {
-        std::vector<LinkId> touched;
+    void load_links() {
         for (const Transfer& transfer : transfers_) {
             for (const LinkLoad& load : transfer.loads) {
                 double& bytes = bytes_[static_cast<std::size_t>(load.link)];
-                if (bytes == 0.0) touched.push_back(load.link);
+                if (bytes == 0.0) touched_.push_back(load.link);
                 bytes += load.bytes_per_byte * transfer.size.si();
             }
         }
-        Seconds worst = idle;
-        for (const Transfer& transfer : transfers_) worst = std::max(worst, time_of(transfer, idle));
-        for (const LinkId link : touched) bytes_[static_cast<std::size_t>(link)] = 0.0;
-        return worst;
+    }
+
+    void unload_links() {
+        for (const LinkId link : touched_) bytes_[static_cast<std::size_t>(link)] = 0.0;
+        touched_.clear();
     }
 
     [[nodiscard]] Seconds time_of(const Transfer& transfer, Seconds idle) const {
@@ -66,10 +82,11 @@ class RoutePricer {
         return idle * (latency_share + (1.0 - latency_share) * std::max(1.0, routed / moving)) + transfer.distance;
     }
 
-    const Fabric& fabric_;
+    const Cluster& cluster_;
     const GroupTable& groups_;
     LinkRates rates_;
     std::vector<double> bytes_;  // by link, of the exchange being priced
+    std::vector<LinkId> touched_;
     std::vector<Transfer> transfers_;
     RouteMemory memory_;
 };
@@ -93,7 +110,10 @@ StepProgram priced_on_routes(const Cluster& cluster, StepProgram program) {
         routed[x] = known != end ? routed[static_cast<std::size_t>(known - program.exchanges.begin())] : pricer.exchange(program, x, held);
     }
     if (program.parallelism.pipeline > 1) {
-        program.boundary_idle = program.boundary_overhead + std::max(pricer.message(program, 1), pricer.message(program, -1));
+        std::vector<Seconds> slowest(static_cast<std::size_t>(program.parallelism.pipeline));
+        for (const int step : {1, -1}) pricer.messages(program, step, slowest);
+        program.boundary_idle = *std::max_element(slowest.begin(), slowest.end());
+        for (std::size_t s = 0; s < program.messages.size(); ++s) program.messages[s].idle = slowest[s];
     }
     for (std::size_t x = 0; x < routed.size(); ++x) program.exchanges[x].idle = routed[x];
     return program;

@@ -6,6 +6,8 @@
 #include "sim/outcome.hpp"
 #include "sim/step_program.hpp"
 
+#include <span>
+
 namespace orrery {
 
 enum class Detail : std::uint8_t { folded, full };
@@ -29,5 +31,8 @@ StepOutcome estimate(const StepProgram& program);
 /// of the first micro-batches around all ranks before each next chunk, and of the last ones, as far as nothing else runs
 /// meanwhile: not even the sending of other messages.
 Seconds boundary_messages(const Parallelism& plan, int rounds, Seconds idle, double exposed);
+
+/// The same where boundaries differ: `messages` behind each pipeline rank.
+Seconds boundary_messages(const Parallelism& plan, int rounds, std::span<const StageMessage> messages, double exposed);
 
 }  // namespace orrery

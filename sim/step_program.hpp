@@ -49,6 +49,7 @@ struct Exchange {
     [[nodiscard]] Seconds held_port_time() const { return idle * (exposed * moving * port); }
     /// And for the rest of it.
     [[nodiscard]] Seconds rest_port_time() const { return idle * ((1.0 - exposed) * moving * port); }
+    bool operator==(const Exchange&) const = default;
 };
 
 enum class Op : std::uint8_t {
@@ -63,6 +64,7 @@ struct Instruction {
     TimePart part = TimePart::compute;
     std::int32_t exchange = -1;   // into StepProgram::exchanges
     Seconds duration;             // of compute
+    bool operator==(const Instruction&) const = default;
 };
 
 /// Straight-line code, shared by all passes and stages that run it. Neighbouring computes are already added up.
@@ -82,6 +84,14 @@ struct StageProgram {
     std::int32_t epilogue = -1;    // block after the last pass (gradient reduction, optimizer, host)
 };
 
+/// A message from one pipeline rank to its neighbour.
+struct StageMessage {
+    Seconds idle;        // price on idle links
+    Seconds overhead;    // of it: start-up and re-gathering, whatever the bandwidth
+    Seconds port;        // of it: as long as the message alone fills a rank's network port
+    bool operator==(const StageMessage&) const = default;
+};
+
 struct StepProgram {
     Parallelism parallelism;
     int micro_batches = 1;                  // of one rank in a step, all rounds together
@@ -94,8 +104,28 @@ struct StepProgram {
     Seconds boundary_idle;                  // price of one message on idle links
     Seconds boundary_overhead;              // of it: start-up and re-gathering, whatever the bandwidth
     Seconds boundary_port;                  // of it: as long as the message alone fills a rank's network port
+    std::vector<StageMessage> messages;     // where boundaries differ: of the one behind each pipeline rank; else empty
     double contention = 0.0;                // compute runs 1/(1+contention) as fast beside a started exchange
     std::vector<double> stage_matrix_seconds;  // for power: time in matrix units per step, by stage
+
+    /// Between pipeline rank `rank` and the next one, around the end.
+    [[nodiscard]] StageMessage message_behind(int rank) const {
+        if (messages.empty()) return {boundary_idle, boundary_overhead, boundary_port};
+        return messages[static_cast<std::size_t>(rank)];
+    }
+    [[nodiscard]] StageMessage message_between(int from, int to) const {
+        return message_behind((from + 1) % parallelism.pipeline == to ? from : to);
+    }
+    /// The slower of those that a rank has to do with.
+    [[nodiscard]] StageMessage slower_message(int rank) const {
+        if (messages.empty()) return message_behind(rank);
+        const bool goes_round = parallelism.interleaves() && parallelism.virtual_stages > 1;
+        const int last = parallelism.pipeline - 1;
+        StageMessage slower;
+        if (rank < last || goes_round) slower = message_behind(rank);
+        const StageMessage before = rank > 0 || goes_round ? message_behind(rank > 0 ? rank - 1 : last) : StageMessage{};
+        return before.idle > slower.idle ? before : slower;
+    }
 };
 
 }  // namespace orrery

@@ -11,7 +11,7 @@ namespace {
 class TrafficPlanner {
   public:
     TrafficPlanner(const Cluster& cluster, const StepProgram& program, const GroupTable& groups)
-        : fabric_(cluster.fabric), program_(program), groups_(groups), user_(fabric_.links.size(), nobody) {
+        : cluster_(cluster), program_(program), groups_(groups), user_(cluster.fabric.links.size(), nobody) {
         LinkRates rates = link_rates_of(cluster);
         nominal_ = std::move(rates.nominal);
         actual_ = std::move(rates.actual);
@@ -28,7 +28,7 @@ class TrafficPlanner {
     static constexpr std::int32_t nobody = -1;
     static constexpr std::int32_t several = -2;
 
-    const Fabric& fabric_;
+    const Cluster& cluster_;
     const StepProgram& program_;
     const GroupTable& groups_;
     std::vector<BytesPerSecond> nominal_, actual_;
@@ -110,7 +110,8 @@ class TrafficPlanner {
             const PlannedTransfer& known = plan_.transfers[static_cast<std::size_t>(at)];
             if (known.alone > Seconds{}) return known;
         }
-        const Transfer transfer = plan_transfer(fabric_, program_.exchanges[x].collective, members, &memory_);
+        const Fabric& fabric = cluster_.alike_at(members.front()).fabric;
+        const Transfer transfer = plan_transfer(fabric, program_.exchanges[x].collective, members, &memory_);
         PlannedTransfer planned = note_loads(transfer, user);
         set_times(planned, transfer, Seconds{}, program_.exchanges[x].idle);
         return planned;
@@ -120,15 +121,16 @@ class TrafficPlanner {
         plan_.first_message = static_cast<std::int32_t>(plan_.transfers.size());
         if (program_.parallelism.pipeline < 2) return;
         const Collective message{CollectiveKind::send_recv, program_.boundary_message, DataType::bf16};
-        const Seconds moving = std::max(program_.boundary_idle - program_.boundary_overhead, Seconds{});
         for (RankId rank = 0; rank < groups_.ranks; ++rank) {
             const RankId next = stage_neighbour(program_.parallelism, rank, 1);
             const RankId previous = stage_neighbour(program_.parallelism, rank, -1);
+            const int stage = place_of(program_.parallelism, rank).pipeline;
             const auto user = static_cast<std::int32_t>(groups_.groups.size()) + 2 * rank;
             for (const RankId to : {next, previous}) {
-                const Transfer transfer = plan_transfer(fabric_, message, std::array{rank, to}, &memory_);
+                const StageMessage price = program_.message_between(stage, place_of(program_.parallelism, to).pipeline);
+                const Transfer transfer = plan_transfer(message_fabric(cluster_, rank, to), message, std::array{rank, to}, &memory_);
                 PlannedTransfer planned = note_loads(transfer, user + (to == next ? 0 : 1));
-                set_times(planned, transfer, program_.boundary_overhead, moving);
+                set_times(planned, transfer, price.overhead, std::max(price.idle - price.overhead, Seconds{}));
                 plan_.transfers.push_back(planned);
             }
         }
@@ -166,6 +168,12 @@ class TrafficPlanner {
 };
 
 }  // namespace
+
+const Fabric& message_fabric(const Cluster& cluster, RankId from, RankId to) {
+    const Fabric& sender = cluster.alike_at(from).fabric;
+    const Fabric& receiver = cluster.alike_at(to).fabric;
+    return receiver.node_nic < sender.node_nic ? receiver : sender;
+}
 
 LinkRates link_rates_of(const Cluster& cluster) {
     const Fabric& fabric = cluster.fabric;

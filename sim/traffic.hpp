@@ -44,6 +44,9 @@ struct LinkRates {
 };
 LinkRates link_rates_of(const Cluster& cluster);
 
+/// The fabric that a message is laid out on: of two groups of nodes, that with the slower ports.
+const Fabric& message_fabric(const Cluster& cluster, RankId from, RankId to);
+
 /// Rate of a transfer that has the links to itself.
 BytesPerSecond rate_alone(const std::vector<BytesPerSecond>& bandwidth, const Transfer& transfer);
 

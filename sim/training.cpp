@@ -3,7 +3,8 @@
 
 #include "sim/balance.hpp"
 #include "sim/block_time.hpp"
-#include "sim/price.hpp"
+#include "sim/group_answers.hpp"
+#include "sim/mixed.hpp"
 #include "sim/price_offload.hpp"
 #include "sim/routed_prices.hpp"
 
@@ -28,13 +29,22 @@ Watts rated_node_power(const Cluster& cluster) {
 
 void add_economics(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run, const StepProgram& program) {
     const Seconds step = answer.outcome.step;
-    answer.compute_utilization = busy_share(program, step);
+    answer.compute_utilization = busy_share(cluster, program, step);
     answer.power_average = job_power(cluster, answer.devices, answer.compute_utilization);
     answer.energy_per_step = answer.power_average * step * run.economics.pue;
     const double device_hours = answer.devices * (step / 1.0_hours);
     answer.cost_per_step = run.economics.device_hour * device_hours;
     const double tokens = answer.tokens_per_s * (step / 1.0_s);
     answer.cost_per_million_tokens = answer.cost_per_step * (1e6 / tokens);
+}
+
+/// Each line once, where it stands first: types of nodes share some.
+void keep_once(std::vector<std::string>& lines) {
+    std::vector<std::string> once;
+    for (std::string& line : lines) {
+        if (std::find(once.begin(), once.end(), line) == once.end()) once.push_back(std::move(line));
+    }
+    lines = std::move(once);
 }
 
 void add_basis(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run) {
@@ -68,9 +78,9 @@ void add_basis(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun
 void check_floor(const TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run) {
     // No plan beats the peak: the useful arithmetic alone bounds the step from below.
     // Transformed fp32 convolutions need 16 of 36 multiplications (Lavin & Gray, arXiv 1509.09308).
-    const FlopPerSecond peak = cluster.device.peak(run.spec.precision);
+    const FlopPerSecond peak = job_peak(cluster, answer.devices, run.spec.precision);
     const double least = run.family && run.spec.precision == DataType::fp32 ? 16.0 / 36.0 : 1.0;
-    if (peak > FlopPerSecond{}) ORRERY_CHECK(answer.outcome.step >= answer.model_flop / (peak * answer.devices) * (0.999 * least));
+    if (peak > FlopPerSecond{}) ORRERY_CHECK(answer.outcome.step >= answer.model_flop / peak * (0.999 * least));
 }
 
 /// What the ranks of one node keep in its host's memory and on its drives; all ranks as the fullest one.
@@ -85,17 +95,47 @@ void add_host_memory(TrainingAnswer& answer, const Node& node) {
 
 }  // namespace
 
+FlopPerSecond job_peak(const Cluster& cluster, int devices, DataType type) {
+    if (!cluster.is_mixed()) return cluster.device.peak(type) * devices;
+    FlopPerSecond peak{};
+    for (const DeviceGroup& group : cluster.groups) {
+        const int own = std::min(devices, group.nodes * cluster.node.devices);
+        peak += group.alike->device.peak(type) * own;
+        devices -= own;
+    }
+    return peak;
+}
+
+Watts kernel_watts(const Cluster& cluster) {
+    return rated_node_power(cluster) * (power_share_busy * cluster.kernel_power / cluster.node.devices);
+}
+
 Watts job_power(const Cluster& cluster, int devices, double busy) {
+    if (cluster.is_mixed()) {
+        Watts power{};
+        for (const DeviceGroup& group : cluster.groups) {
+            const int own = std::min(devices, group.nodes * cluster.node.devices);
+            power += job_power(*group.alike, own, busy);
+            devices -= own;
+        }
+        return power;
+    }
     const double share = power_share_idle + power_share_busy * (busy * cluster.kernel_power);
     return rated_node_power(cluster) * (share * devices / cluster.node.devices);
 }
 
-double busy_share(const StepProgram& program, Seconds step) {
+double busy_share(const Cluster& cluster, const StepProgram& program, Seconds step) {
+    const std::vector<double> weights = stage_weights(cluster, program.parallelism);
     Seconds busy{};
-    for (const StageProgram& stage : program.stages) {
-        for (const PassProgram& pass : stage.passes) busy += kernel_time_of(program.blocks[static_cast<std::size_t>(pass.block)].code);
+    double stages = 0.0;
+    for (std::size_t s = 0; s < program.stages.size(); ++s) {
+        const double weight = weights.empty() ? 1.0 : weights[s];
+        for (const PassProgram& pass : program.stages[s].passes) {
+            busy += kernel_time_of(program.blocks[static_cast<std::size_t>(pass.block)].code) * weight;
+        }
+        stages += weight;
     }
-    return std::min(1.0, busy / (step * static_cast<double>(program.stages.size())));
+    return std::min(1.0, busy / (step * stages));
 }
 
 Result<StepGraph> training_graph(const TrainingRun& run) {
@@ -107,6 +147,41 @@ MemoryBreakdown training_memory(const TrainingRun& run, const StepGraph& graph) 
     if (!run.family) return memory_of(run.architecture, run.spec, run.framework, graph);
     const LayeredModel model = describe_family(*run.family, pass_shape(run.spec, run.framework));
     return memory_of_layered(model, run.spec, run.framework, graph);
+}
+
+/// The fullest rank's; of a mixed machine, that of the rank with least room.
+void add_memory(TrainingAnswer& answer, const Cluster& cluster, const TrainingRun& run, const StepGraph& graph) {
+    if (!cluster.is_mixed()) {
+        answer.memory = training_memory(run, graph);
+        answer.memory_capacity = cluster.device.memory_capacity;
+        answer.fits = answer.memory.total() <= answer.memory_capacity;
+        if (run.spec.offload.any()) add_host_memory(answer, cluster.node);
+        return;
+    }
+    const std::vector<int> group_of = groups_of_stages(cluster, run.spec.parallelism);
+    const std::vector<StageMemory> stages = stage_memories(cluster, run, graph);
+    std::size_t fullest = 0;
+    for (std::size_t s = 0; s < stages.size(); ++s) {
+        if (stages[s].share() > stages[fullest].share()) fullest = s;
+        answer.memory = stages[s].memory;
+        if (run.spec.offload.any()) add_host_memory(answer, cluster.groups[static_cast<std::size_t>(group_of[s])].alike->node);
+        answer.fits = answer.fits && stages[s].memory.total() <= stages[s].capacity;
+    }
+    answer.memory = stages[fullest].memory;
+    answer.memory_capacity = stages[fullest].capacity;
+}
+
+/// What a machine lacks of what a training asks for.
+Problems machine_problems(const Cluster& cluster, const TrainingRun& run) {
+    if (const std::optional<Problem> problem = mixed_problem(cluster, run.spec.parallelism)) return {*problem};
+    for (const DeviceGroup& group : cluster.groups) {
+        if (Problems problems = machine_problems(*group.alike, run); !problems.empty()) return problems;
+    }
+    if (Problems problems = offload_problems(cluster.node, run.spec.offload); !problems.empty()) return problems;
+    if (cluster.device.peak(run.spec.precision) > FlopPerSecond{}) return {};
+    return {{"/workload/precision",
+             "the datasheet of " + cluster.device.name + " gives no rate for " + std::string(name_of(run.spec.precision)),
+             "choose a precision that `orrery show " + cluster.device.name + "` lists"}};
 }
 
 Result<TrainingAnswer> run_balanced(const Cluster& cluster, TrainingRun run, Fidelity fidelity,
@@ -125,15 +200,10 @@ Result<TrainingAnswer> run_balanced(const Cluster& cluster, TrainingRun run, Fid
 
 Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
                                     const SimulateOptions& options) {
-    if (run.spec.parallelism.balance && !run.family) return run_balanced(cluster, run, fidelity, options);
+    if (Problems problems = machine_problems(cluster, run); !problems.empty()) return problems;
+    if (balances_layers(cluster, run.spec.parallelism) && !run.family) return run_balanced(cluster, run, fidelity, options);
     const Result<StepGraph> graph = training_graph(run);
     if (!graph) return graph.problems();
-    if (Problems problems = offload_problems(cluster.node, run.spec.offload); !problems.empty()) return problems;
-    if (cluster.device.peak(run.spec.precision) <= FlopPerSecond{}) {
-        return Problem{"/workload/precision",
-                       "the datasheet of " + cluster.device.name + " gives no rate for " + std::string(name_of(run.spec.precision)),
-                       "choose a precision that `orrery show " + cluster.device.name + "` lists"};
-    }
     const StepProgram program = price_step(cluster, *graph, run.spec, run.framework);
     TrainingAnswer answer;
     answer.devices = run.spec.parallelism.devices();
@@ -144,14 +214,11 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
         if (!played) return played.problems();
         answer.outcome = std::move(played).value();
     }
-    answer.memory = training_memory(run, *graph);
-    answer.memory_capacity = cluster.device.memory_capacity;
-    answer.fits = answer.memory.total() <= answer.memory_capacity;
-    if (run.spec.offload.any()) add_host_memory(answer, cluster.node);
+    add_memory(answer, cluster, run, *graph);
     answer.model_flop = graph->model_flop;
     answer.parameters = graph->parameters_total;
     const Seconds step = answer.outcome.step;
-    const FlopPerSecond peak = cluster.device.peak(run.spec.precision) * answer.devices;
+    const FlopPerSecond peak = job_peak(cluster, answer.devices, run.spec.precision);
     answer.samples_per_s = static_cast<double>(run.spec.global_batch) / (step / 1.0_s);
     answer.tokens_per_s = answer.samples_per_s * run.spec.computed_sequence();
     if (run.family) {
@@ -165,8 +232,19 @@ Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& r
     answer.hfu = graph->hardware_flop / step / peak;
     check_floor(answer, cluster, run);
     add_economics(answer, cluster, run, program);
-    add_basis(answer, cluster, run);
-    answer.expected = expected_error(cluster, run);
+    if (!cluster.is_mixed()) {
+        add_basis(answer, cluster, run);
+        answer.expected = expected_error(cluster, run);
+        return answer;
+    }
+    answer.groups = group_answers(cluster, run, *graph, program, step);
+    for (const DeviceGroup& group : cluster.groups) {
+        add_basis(answer, *group.alike, run);
+        const ExpectedError own = expected_error(*group.alike, run);
+        if (own.high - own.low > answer.expected.high - answer.expected.low) answer.expected = own;
+    }
+    keep_once(answer.basis);
+    keep_once(answer.notes);
     return answer;
 }
 

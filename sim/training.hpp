@@ -31,6 +31,23 @@ struct TrainingRun {
     std::optional<ModelFamily> family = {};    // set: what is trained is this, and `architecture` means nothing
 };
 
+/// A mixed machine's nodes of one type under a plan.
+struct GroupAnswer {
+    std::string node;
+    std::string device;
+    int nodes = 0;
+    int devices = 0;
+    int first_stage = 0;          // of the pipeline ranks that lie on it
+    int stages = 0;
+    int layers = 0;               // decoder layers on all of them
+    MemoryBreakdown memory;       // of its fullest rank
+    Bytes memory_capacity;
+    bool fits = true;
+    double compute_utilization = 0;
+    Watts power_average;          // of its nodes, without PUE
+    Usd cost_per_step;            // of their hours
+};
+
 /// Everything an answer about a training needs; each field's unit is its type.
 struct TrainingAnswer {
     StepOutcome outcome;
@@ -56,6 +73,7 @@ struct TrainingAnswer {
     Usd cost_per_step;
     Usd cost_per_million_tokens;
     double compute_utilization = 0;       // share of the step in matrix units, mean over stages: what power follows
+    std::vector<GroupAnswer> groups;      // of a mixed machine; `memory` is that of the rank with least room
     ExpectedError expected;               // 90 % interval of measured / predicted step time
     std::vector<std::string> basis;       // "matrix products: measured on h100-sxm", ...
     std::vector<std::string> notes;       // what the model does not know about this case
@@ -71,8 +89,15 @@ MemoryBreakdown training_memory(const TrainingRun& run, const StepGraph& graph);
 /// Average power of a job on `devices`, without PUE, by the share of the step in which kernels of the model run.
 Watts job_power(const Cluster& cluster, int devices, double busy);
 
-/// Share of a step in which kernels of the model run, mean over stages.
-double busy_share(const StepProgram& program, Seconds step);
+/// Power of `cluster`'s busy kernels on one device: rated power by the share of it that follows the kernels.
+Watts kernel_watts(const Cluster& cluster);
+
+/// Share of a step in which kernels of the model run, mean over stages; of a mixed machine weighted by what they draw, so that
+/// job_power() of the mean is that of all.
+double busy_share(const Cluster& cluster, const StepProgram& program, Seconds step);
+
+/// Dense peak of all devices of a job together.
+FlopPerSecond job_peak(const Cluster& cluster, int devices, DataType type);
 
 Result<TrainingAnswer> run_training(const Cluster& cluster, const TrainingRun& run, Fidelity fidelity,
                                     const SimulateOptions& options);

@@ -115,7 +115,7 @@ class Neighbourhood {
     }
 
     void nics_twice_as_fast(const Cluster& cluster) {
-        if (cluster.nodes < 2 || cluster.node.nics < 1 || cluster.fabric.node_nic <= BytesPerSecond{}) return;
+        if (cluster.is_mixed() || cluster.nodes < 2 || cluster.node.nics < 1 || cluster.fabric.node_nic <= BytesPerSecond{}) return;
         const BytesPerSecond rate = 2.0 * cluster.fabric.node_nic / static_cast<double>(cluster.node.nics);
         Neighbour next = start(fmt::format("network ports twice as fast ({} each)", format_rate(rate)));
         next.settings = {{"cluster.fabric.bandwidth", fmt::format("{:.10g} GB/s", rate.si() / 1e9)}};

@@ -12,11 +12,28 @@ std::string last_part(const std::string& path) {
     return dot == std::string::npos ? path : path.substr(dot + 1);
 }
 
+namespace {
+
+/// "16 dgx-h100 + 16 dgx-a100".
+std::string nodes_text(const Cluster& cluster) {
+    if (!cluster.is_mixed()) return std::to_string(cluster.nodes) + " " + cluster.node.name;
+    std::string text;
+    for (const DeviceGroup& group : cluster.groups) {
+        text += (text.empty() ? "" : " + ") + std::to_string(group.nodes) + " " + group.name;
+    }
+    return text;
+}
+
+}  // namespace
+
 std::vector<PlanSets> sets_of(const LoadedSearch& search, const std::vector<FoundPlan>& plans) {
     std::vector<PlanSets> sets;
     for (const FoundPlan& plan : plans) {
         PlanSets set;
-        for (const Setting& one : plan_settings(search.space.bases[plan.base], plan)) set[one.path] = one.value;
+        const SearchBase& base = search.space.bases[plan.base];
+        for (const Setting& one : plan_settings(base, plan)) {
+            set[one.path] = one.path == "cluster.groups" ? nodes_text(base.cluster) : one.value;
+        }
         sets.push_back(std::move(set));
     }
     return sets;

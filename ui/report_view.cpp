@@ -68,9 +68,15 @@ std::string describe_batch(const TrainingReport& report) {
 std::string subtitle_of(const TrainingReport& report) {
     const Cluster& cluster = report.cluster;
     const TrainingSpec& spec = report.scenario.workload;
-    return fmt::format("{} {} in {} {}, {}; {}; {}, micro-batch {}, {}, recompute {}",
-                       grouped(report.answer.devices), cluster.device.name, grouped(cluster.nodes), cluster.node.name,
-                       cluster.fabric.topology, describe(spec.parallelism), describe_batch(report),
+    std::string machine;
+    for (const DeviceGroup& group : cluster.groups) {
+        machine += fmt::format("{}{} {} in {} {}", machine.empty() ? "" : " and ", grouped(group.nodes * cluster.node.devices),
+                               group.alike->device.name, grouped(group.nodes), group.name);
+    }
+    if (!cluster.is_mixed()) {
+        machine = fmt::format("{} {} in {} {}", grouped(report.answer.devices), cluster.device.name, grouped(cluster.nodes), cluster.node.name);
+    }
+    return fmt::format("{}, {}; {}; {}, micro-batch {}, {}, recompute {}", machine, cluster.fabric.topology, describe(spec.parallelism), describe_batch(report),
                        spec.micro_batch, name_of(spec.precision), describe_recompute(spec));
 }
 
@@ -90,6 +96,17 @@ ReportFigure memory_figure(const TrainingAnswer& answer) {
             Verdict::bad};
 }
 
+/// One type of nodes of a mixed machine: what lies there, and how it gets on with it.
+ReportFigure group_figure(const GroupAnswer& group) {
+    const int last = group.first_stage + group.stages - 1;
+    const std::string stages = group.stages == 1 ? fmt::format("stage {}", group.first_stage) : fmt::format("stages {} to {}", group.first_stage, last);
+    return {group.node, fmt::format("{} layers", group.layers),
+            fmt::format("{} on {} {}; {} of {} ({}); computes {} of the step, {}", stages, grouped(group.devices), group.device,
+                        format_bytes(group.memory.total()), format_bytes(group.memory_capacity), group.fits ? "fits" : "does not fit",
+                        format_ratio(group.compute_utilization), format_watts(group.power_average)),
+            group.fits ? Verdict::neutral : Verdict::bad};
+}
+
 /// "2048 cables" and what they and their switches cost and draw, as far as the catalogue knows.
 ReportFigure network_figure(const FabricBill& bill) {
     std::string text = fmt::format("{} cables", grouped(bill.figures.cables));
@@ -106,7 +123,9 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
     const DataType precision = report.scenario.workload.precision;
     const double per_device = answer.devices > 0 ? answer.tokens_per_s / answer.devices : 0.0;
     const std::string unit = answer.has_tokens ? "tokens" : answer.sample;
-    return {
+    const std::string peak = answer.groups.empty() ? format_flops(report.cluster.device.peak(precision))
+                                                   : "a mean of " + format_flops(job_peak(report.cluster, answer.devices, precision) * (1.0 / answer.devices));
+    std::vector<ReportFigure> figures{
         {"Step time", format_seconds(answer.outcome.step), fmt::format("one optimizer step; 9 of 10 such runs: {} to {}",
                      format_seconds(answer.outcome.step * answer.expected.low),
                      format_seconds(answer.outcome.step * answer.expected.high))},
@@ -114,7 +133,7 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
          fmt::format("{} {}/s per device", format_count(per_device), unit)},
         {"MFU", format_ratio(answer.mfu),
          fmt::format("{} of {} dense {} per device; HFU {}", format_flops(answer.model_flops_per_device),
-                     format_flops(report.cluster.device.peak(precision)), name_of(precision), format_ratio(answer.hfu))},
+                     peak, name_of(precision), format_ratio(answer.hfu))},
         memory_figure(answer),
         {"Cost", format_usd(answer.cost_per_step) + " per step",
          fmt::format("{} per million {}, at {} per device and hour", format_usd(answer.cost_per_million_tokens), unit,
@@ -123,6 +142,8 @@ std::vector<ReportFigure> figures_of(const TrainingReport& report) {
          fmt::format("{} per step at PUE {}", format_joules(answer.energy_per_step), report.scenario.economics.pue)},
         network_figure(report.fabric),
     };
+    for (const GroupAnswer& group : answer.groups) figures.push_back(group_figure(group));
+    return figures;
 }
 
 std::vector<ReportBar> time_bars(const TrainingAnswer& answer) {
