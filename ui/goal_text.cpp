@@ -155,7 +155,7 @@ std::string designs_table(const LoadedSearch& search, const GoalAnswer& answer, 
                       i < answer.feasible ? "kept" : "broken"};
         for (const std::string& path : paths) {
             const auto found = sets[i].find(path);
-            row.push_back(found == sets[i].end() ? "" : found->second);
+            row.push_back(found == sets[i].end() ? "" : cell_of(found->second));
         }
         rows.push_back(std::move(row));
     }

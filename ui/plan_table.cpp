@@ -56,6 +56,26 @@ std::vector<std::string> differing_paths(const std::vector<PlanSets>& sets, std:
     return paths;
 }
 
+std::string cell_of(const std::string& value) {
+    constexpr std::size_t cell_most = 28;   // columns
+    if (value.size() <= cell_most || value.front() != '[' || value.back() != ']') return value;
+    std::vector<std::pair<std::string, int>> runs;
+    for (std::size_t begin = 1; begin < value.size();) {
+        const std::size_t end = value.find_first_of(",]", begin);
+        const std::string one = value.substr(begin, end - begin);
+        if (!runs.empty() && runs.back().first == one) ++runs.back().second;
+        else runs.emplace_back(one, 1);
+        begin = end + 1;
+    }
+    std::string cell = "[";
+    for (const auto& [one, times] : runs) {
+        const std::string next = (cell.size() > 1 ? "," : "") + (times > 1 ? std::to_string(times) + "x" : "") + one;
+        if (cell.size() + next.size() + 4 > cell_most) return cell + ",..]";
+        cell += next;
+    }
+    return cell + "]";
+}
+
 std::string table_of(const std::vector<PlanCells>& rows, const Style& style) {
     std::vector<std::size_t> widths(rows.front().size(), 0);
     for (const PlanCells& row : rows) {

@@ -35,7 +35,7 @@ std::string plans_table(const LoadedSearch& search, const std::vector<FoundPlan>
         for (std::string& cell : plan_cells(search.space.bases[plans[i].base], plans[i])) row.push_back(std::move(cell));
         for (const std::string& path : paths) {
             const auto found = sets[i].find(path);
-            row.push_back(found == sets[i].end() ? "" : found->second);
+            row.push_back(found == sets[i].end() ? "" : cell_of(found->second));
         }
         rows.push_back(std::move(row));
     }

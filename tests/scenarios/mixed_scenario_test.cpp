@@ -255,5 +255,14 @@ TEST_CASE("reports name the types of nodes of a mixed machine, and plans are ran
     CHECK(holds(plans.out, "16 dgx-a100 + 16 dgx-h100"));   // fastest
     CHECK(holds(plans.out, "  16 dgx-h100  "));               // cheapest
     CHECK(holds(plans.out, "a stage would lie on nodes of several types"));
+    std::size_t widest = 0;
+    for (std::size_t begin = 0; begin < plans.out.size();) {
+        const std::size_t end = std::min(plans.out.find('\n', begin), plans.out.size());
+        if (!holds(plans.out.substr(begin, end - begin), "--set")) widest = std::max(widest, end - begin);   // commands are whole
+        begin = end + 1;
+    }
+    CHECK(widest < 200);                  // long lists of stages' layers are shortened:
+    CHECK(holds(plans.out, ",..]"));
+    CHECK(holds(plans.out, "[4x1,4x3"));   // pieces of one layer, then of three
     CHECK(testing::run_program({"explain", "cluster.groups"}).status == 0);
 }
