@@ -275,15 +275,16 @@ TEST_CASE("results too large for the caches are those of small ones", "[kernels]
 
 TEST_CASE("kernels' memory lies on separate lines of a page and is taken again once all of it is free", "[kernels][reference]") {
     // Method: arrays of one size are not congruent modulo a page; after their end the first address comes back.
-    const void* before = nullptr;
+    [[maybe_unused]] const void* before = nullptr;   // under a sanitizer memory is the system's
     for (int round = 0; round < 2; ++round) {
         const auto a = zeros<float>(1, 4096);
         const auto b = zeros<float>(1, 4096);
         const auto place = [](const float* at) { return reinterpret_cast<std::uintptr_t>(at) % 4096; };
-        CHECK(place((*a)[0]) != place((*b)[0]));
         CHECK(place((*a)[0]) % 64 == 0);
+        CHECK(place((*b)[0]) % 64 == 0);
         CHECK(std::all_of(a->values().begin(), a->values().end(), [](float value) { return value == 0.0F; }));
 #if !defined(__SANITIZE_ADDRESS__)
+        CHECK(place((*a)[0]) != place((*b)[0]));
         if (round > 0) CHECK((*a)[0] == before);
 #endif
         before = (*a)[0];
