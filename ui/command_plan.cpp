@@ -29,17 +29,27 @@ std::atomic<bool> search_stopped{false};
 
 void stop_search(int) { search_stopped.store(true); }
 
-/// Ctrl-C stops the search while this lives, and the program again after it.
+/// Ctrl-C stops the search while this lives, and the program again after it; so does what mpirun and Slurm make of it.
 class StopBySignal {
   public:
-    StopBySignal() : before_(std::signal(SIGINT, stop_search)) { search_stopped.store(false); }
-    ~StopBySignal() { std::signal(SIGINT, before_); }
+    StopBySignal() : before_(std::signal(SIGINT, stop_search)), before_end_(std::signal(SIGTERM, stop_search)) { search_stopped.store(false); }
+    ~StopBySignal() {
+        std::signal(SIGINT, before_);
+        std::signal(SIGTERM, before_end_);
+    }
     StopBySignal(const StopBySignal&) = delete;
     StopBySignal& operator=(const StopBySignal&) = delete;
 
   private:
     void (*before_)(int);
+    void (*before_end_)(int);
 };
+
+/// Rank 0 answers Ctrl-C, and tells the others.
+void leave_signals_to_leader() {
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
+}
 
 using Clock = std::chrono::steady_clock;
 
@@ -186,7 +196,7 @@ Result<LoadedSearch> load_for(const PlanOptions& options) {
 ExitStatus follow_team(const PlanOptions& options, const TeamPlace& place) {
     if (!options.from.empty()) return ExitStatus::done;   // nothing is searched
     if (place.rests) {
-        std::signal(SIGINT, SIG_IGN);
+        leave_signals_to_leader();
         const TeamSession session;
         if (!session.is_open()) return ExitStatus::wrong_input;
         rest_in_team();
@@ -194,7 +204,7 @@ ExitStatus follow_team(const PlanOptions& options, const TeamPlace& place) {
     }
     const auto search = load_for(options);
     if (!search) return ExitStatus::wrong_input;
-    std::signal(SIGINT, SIG_IGN);   // rank 0 answers Ctrl-C
+    leave_signals_to_leader();
     const TeamSession session;
     if (!session.is_open()) return ExitStatus::wrong_input;
     SearchOptions search_options = options_of(options, *search);
