@@ -9,10 +9,6 @@
 namespace orrery {
 namespace {
 
-double contention_of(const FrameworkProfile& framework) {
-    return framework.contention > 0.0 ? framework.contention / (1.0 - framework.contention) : 0.0;
-}
-
 /// Share of the step in kernels, stages weighted by what they draw.
 struct BusyKernels {
     double seconds = 0.0;
@@ -145,10 +141,8 @@ PlanEstimate MixedCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
         busy.add(stages_[i], watts_of(i));
     }
     const double batches = spec.micro_batches();
-    Seconds step = slow.pass * batches + once_time(spec, slowest);
-    step += (all - slow.pass) * (1.0 / plan.virtual_stages);
-    step += boundary_messages(plan, 1, program.messages, exposed);
-    step += slow.held * batches + slow.late * steady_micro_batches(plan, spec.micro_batches());
+    const Seconds step = step_of_passes(plan, spec.micro_batches(), slow, all) + once_time(spec, slowest) +
+                         boundary_messages(plan, 1, program.messages, exposed);
     result.step = step + lost_to_the_slowest(plan.devices(), step);
     result.busy = busy.share(batches, result.step);
     return result;

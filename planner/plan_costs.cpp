@@ -216,12 +216,14 @@ const ActivationPeak& PlanCosts::peak_of(const TrainingSpec& spec, StageCost& st
     return *peak;
 }
 
+Bytes PlanCosts::memory_of(const TrainingSpec& spec, StageCost& stage) {
+    const StageParameters held{stage.holds.parameters, stage.holds.expert_parameters, 0.0, 0.0};
+    return plain_stage_memory(spec, framework_of(spec), held, peak_of(spec, stage));
+}
+
 Bytes PlanCosts::memory_of_fullest(const TrainingSpec& spec) {
     Bytes fullest{};
-    for (StageCost& stage : stages()) {
-        const StageParameters held{stage.holds.parameters, stage.holds.expert_parameters, 0.0, 0.0};
-        fullest = std::max(fullest, plain_stage_memory(spec, framework_of(spec), held, peak_of(spec, stage)));
-    }
+    for (StageCost& stage : stages()) fullest = std::max(fullest, memory_of(spec, stage));
     return fullest;
 }
 
@@ -295,14 +297,11 @@ PlanEstimate PlanCosts::estimate(const TrainingSpec& spec, Bytes capacity) {
         kernels += all_stages[i].kernels * static_cast<double>(all_stages[i].stages->count);
     }
     const double batches = spec.micro_batches();
-    const double virtual_stages = plan.virtual_stages;
     const StageCost& slow = all_stages[slowest];
-    const SharedPass& pass = passes_[slowest];
-    Seconds step = pass.pass * batches + pricer.once_time(slow.holds, slow.pass.forward, slow.pass.backward, slow.stages->is_end);
-    step += (all - pass.pass) * (1.0 / virtual_stages);
-    step += boundary_messages(plan, 1, boundary.idle, boundary.exposed);
-    step += pass.held * batches + pass.late * steady_micro_batches(plan, spec.micro_batches());
-    result.step = step + pricer.scale_penalty_of(step);
+    const Seconds step = step_of_passes(plan, spec.micro_batches(), passes_[slowest], all) +
+                         pricer.once_time(slow.holds, slow.pass.forward, slow.pass.backward, slow.stages->is_end) +
+                         boundary_messages(plan, 1, boundary.idle, boundary.exposed);
+    result.step = step + lost_to_the_slowest(plan.devices(), step);
     result.busy = std::min(1.0, kernels * batches / (result.step * static_cast<double>(plan.pipeline)));
     return result;
 }
@@ -320,8 +319,7 @@ void PlanCosts::add_stages(const TrainingSpec& spec, int group, bool timed, std:
         own.is_end = stage.stages->is_end;
         own.kernels = stage.kernels;
         if (timed) own.pass = on_port(stage);
-        const StageParameters held{stage.holds.parameters, stage.holds.expert_parameters, 0.0, 0.0};
-        own.memory = plain_stage_memory(spec, framework_of(spec), held, peak_of(spec, stage));
+        own.memory = memory_of(spec, stage);
     }
 }
 
@@ -371,7 +369,7 @@ PlanEstimate PlanCosts::bound(const TrainingSpec& spec, Bytes capacity) {
         result.step = std::max(result.step, (stage.pass.forward + stage.pass.backward) * batches + once);
         kernels += stage.kernels * static_cast<double>(stage.stages->count);
     }
-    result.step += pricer.scale_penalty_of(result.step);
+    result.step += lost_to_the_slowest(spec.parallelism.devices(), result.step);
     result.busy = std::min(1.0, kernels * batches / (result.step * static_cast<double>(spec.parallelism.pipeline)));
     return result;
 }

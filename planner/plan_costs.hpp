@@ -125,6 +125,7 @@ class PlanCosts {
     const FullMoments& moments_of(const TrainingSpec& spec, int stage);
     void keep_activations(const TrainingSpec& spec);
     const ActivationPeak& peak_of(const TrainingSpec& spec, StageCost& stage);
+    Bytes memory_of(const TrainingSpec& spec, StageCost& stage);
     Bytes memory_of_fullest(const TrainingSpec& spec);
     ShardedUnder& sharded_under(const Parallelism& plan);
     void time_sharded_passes(const Pricer& pricer, const Parallelism& plan);

@@ -72,6 +72,11 @@ SharedPass share_port(const Parallelism& plan, const PassOnPort& stage, const Me
     return shared;
 }
 
+Seconds step_of_passes(const Parallelism& plan, int micro_batches, const SharedPass& slowest, Seconds all) {
+    return slowest.turn() * static_cast<double>(micro_batches) + (all - slowest.pass) * (1.0 / plan.virtual_stages) +
+           slowest.late * steady_micro_batches(plan, micro_batches);
+}
+
 double steady_micro_batches(const Parallelism& plan, int micro_batches) {
     const double stages = plan.pipeline;
     const double chunks = plan.virtual_stages;

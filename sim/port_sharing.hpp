@@ -56,6 +56,11 @@ struct SharedPass {
 /// ranks run two passes ahead of the next one and a message is late once it outlasts a forward pass.
 SharedPass share_port(const Parallelism& plan, const PassOnPort& stage, const MessageOnPort& message, double contention);
 
+/// All micro-batches through a pipeline whose slowest stage is `slowest` and whose stages take `all` for one of them: fill and
+/// drain a virtual stage at a time (Narayanan et al., arXiv 2104.04473, section 2.2). Without what is done once a step, and
+/// without the messages of filling and draining.
+Seconds step_of_passes(const Parallelism& plan, int micro_batches, const SharedPass& slowest, Seconds all);
+
 /// Micro-batches of a rank that meet the steady phase of the schedule.
 double steady_micro_batches(const Parallelism& plan, int micro_batches);
 

@@ -475,8 +475,6 @@ Seconds lost_to_the_slowest(int devices, Seconds step) {
     return doublings <= 0.0 ? Seconds{} : step * (scale_penalty * doublings);
 }
 
-Seconds Pricer::scale_penalty_of(Seconds step) const { return lost_to_the_slowest(spec_.parallelism.devices(), step); }
-
 void Pricer::price_stage(std::size_t index) {
     const StageGraph& stage = graph_.stages[index];
     StageProgram program;

@@ -31,6 +31,10 @@ std::shared_ptr<const LayerPrices> price_kinds(const Cluster& cluster, const Ste
 /// price_step() with prices of layers that are there already, all devices at one pace.
 StepProgram price_in_step(const Cluster& cluster, const StepGraph& graph, const TrainingSpec& spec,
                           const FrameworkProfile& framework, const LayerPrices& layers);
+/// Compute runs 1/(1 + this) as fast beside a started exchange.
+inline double contention_of(const FrameworkProfile& framework) {
+    return framework.contention > 0.0 ? framework.contention / (1.0 - framework.contention) : 0.0;
+}
 /// What such a step then loses to the slowest of so many devices.
 Seconds lost_to_the_slowest(int devices, Seconds step);
 

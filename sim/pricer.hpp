@@ -101,12 +101,7 @@ class Pricer {
     [[nodiscard]] bool prefetches() const { return spec_.parallelism.fsdp || framework_.gradient_overlap >= 1.0; }
     /// Share of a layer's exchange that is seen where it is not prefetched.
     [[nodiscard]] double sharded_exposed() const { return 1.0 - framework_.gradient_overlap; }
-    /// Compute runs 1/(1 + contention) as fast beside a started exchange.
-    [[nodiscard]] double contention() const {
-        return framework_.contention > 0.0 ? framework_.contention / (1.0 - framework_.contention) : 0.0;
-    }
-    /// What synchronous steps lose to the slowest of many devices.
-    [[nodiscard]] Seconds scale_penalty_of(Seconds step) const;
+    [[nodiscard]] double contention() const { return contention_of(framework_); }
 
   private:
     void prepare();

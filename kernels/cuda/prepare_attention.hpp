@@ -76,10 +76,17 @@ std::string prefill_refused(const KernelCase& c, Index head) {
     return head_refused(c, head, 256, shared, Device::shared_most());
 }
 
+inline AttentionShape attention_shape(const KernelCase& c) {
+    return {c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5], c.sizes[6], c.sizes[7] != 0};
+}
+inline PrefillShape prefill_shape(const AttentionShape& s) {
+    return {s.batch, s.heads, s.kv_heads, s.head, s.queries, s.keys, s.window, s.causal};
+}
+
 template <class Device, class T>
 PreparedKernel attention_prefill_kernel(const KernelCase& c, int copies, Rng& rng) {
-    const AttentionShape shape{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5], c.sizes[6], c.sizes[7] != 0};
-    const PrefillShape s{shape.batch, shape.heads, shape.kv_heads, shape.head, shape.queries, shape.keys, shape.window, shape.causal};
+    const AttentionShape shape = attention_shape(c);
+    const PrefillShape s = prefill_shape(shape);
     PreparedKernel refused;
     refused.refused = prefill_refused<Device, T>(c, s.head);
     if (!refused.refused.empty()) return refused;

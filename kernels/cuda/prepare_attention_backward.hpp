@@ -106,8 +106,8 @@ inline GradientsInFloat64 attention_gradients_in_float64(const PrefillShape& s, 
 
 template <class Device, class T>
 PreparedKernel attention_backward_kernel(const KernelCase& c, int copies, Rng& rng) {
-    const AttentionShape shape{c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4], c.sizes[5], c.sizes[6], c.sizes[7] != 0};
-    const PrefillShape s{shape.batch, shape.heads, shape.kv_heads, shape.head, shape.queries, shape.keys, shape.window, shape.causal};
+    const AttentionShape shape = attention_shape(c);
+    const PrefillShape s = prefill_shape(shape);
     PreparedKernel refused;
     refused.refused = attention_backward_refused<Device, T>(c, s.head);
     if (!refused.refused.empty()) return refused;

@@ -72,4 +72,20 @@ double convolution_error(const Convolution& work, std::span<const float> x, std:
     return relative_error(got, want);
 }
 
+PreparedKernel convolution_beside(const Convolution& work, int copies, const Shared<float>& x, const Shared<float>& w, const Shared<float>& y,
+                                  double error_max, std::function<void(int)> run) {
+    PreparedKernel kernel;
+    kernel.flop = flop_of(work);
+    kernel.bytes = bytes_of(work);
+    kernel.copies = copies;
+    kernel.error_max = error_max;
+    kernel.run = run;
+    kernel.check = [=] {
+        poison(y->values());
+        run(0);
+        return convolution_error(work, x->values(), w->values(), y->values(), ImageLayout::channels_last);
+    };
+    return kernel;
+}
+
 }  // namespace orrery

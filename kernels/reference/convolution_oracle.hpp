@@ -1,10 +1,12 @@
 // What all convolution kernels share: their sizes as work, and the definition in float64 that judges them.
 #pragma once
 
+#include "kernels/reference/buffer.hpp"
 #include "kernels/reference/kernel.hpp"
 #include "kernels/reference/operators.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <span>
 
 namespace orrery {
@@ -36,5 +38,10 @@ void channels_side_by_side(const Convolution& work, const float* x, const Put& p
 /// Relative Frobenius error of the outputs `y`, of which some 2000 are judged; infinite where one is no number. `x` is
 /// [batch, channels, height, width] and `w` [filters, channels / groups, kernel, kernel], whatever the kernel itself reads.
 double convolution_error(const Convolution& work, std::span<const float> x, std::span<const float> w, std::span<const float> y, ImageLayout layout);
+
+/// A kernel beside "convolution": without work, as it is another way to do the same, at the arithmetic of the definition, so
+/// that rates compare. `run(i)` takes copy i of the pixels, channels last, and fills that of `y`.
+PreparedKernel convolution_beside(const Convolution& work, int copies, const Shared<float>& x, const Shared<float>& w, const Shared<float>& y,
+                                  double error_max, std::function<void(int)> run);
 
 }  // namespace orrery

@@ -133,18 +133,7 @@ PreparedKernel implicit_kernel(const KernelCase& c, int copies, Rng& rng) {
     }
     const auto y = zeros<float>(copies, work.output_pixels() * work.filters);
     const auto plan = std::make_shared<ImplicitPlan<T>>(implicit_plan<T>(work, (*w)[0]));
-    PreparedKernel kernel;   // no work: another way to do what "convolution" does, measured beside it
-    kernel.flop = flop_of(work);
-    kernel.bytes = bytes_of(work);
-    kernel.copies = copies;
-    kernel.error_max = c.type == DataType::bf16 ? 1e-2 : 1e-5;
-    kernel.run = [=](int i) { plan->run((*pixels)[i], (*y)[i]); };
-    kernel.check = [=, run = kernel.run] {
-        poison(y->values());
-        run(0);
-        return convolution_error(work, x->values(), w->values(), y->values(), ImageLayout::channels_last);
-    };
-    return kernel;
+    return convolution_beside(work, copies, x, w, y, c.type == DataType::bf16 ? 1e-2 : 1e-5, [=](int i) { plan->run((*pixels)[i], (*y)[i]); });
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ ORRERY_INLINE void walk_rows(Index begin, Index end, Index columns, const First&
 constexpr Index row_slots = 4;
 constexpr Index row_slot(Index row) { return row % row_slots; }
 
-/// First stage of a softmax: the largest value of a row so far.
+/// First stage of a cross entropy: the largest value of a row so far.
 ORRERY_INLINE void keep_top(const float* from, float (&tops)[row_slots], Index row, Index first, Index last) {
     fetch(from + first, last - first);
     float top = first == 0 ? -3e38F : tops[row_slot(row)];

@@ -145,9 +145,9 @@ WinogradPlan<Form> winograd_plan(const Convolution& work, const float* w) {
 
 template <class Form>
 PreparedKernel winograd_kernel(const KernelCase& c, int copies, Rng& rng) {
-    PreparedKernel kernel;   // no work: another way to do what "convolution" does, measured beside it
     const Convolution work = convolution_of(c);
     if (work.kernel_height != 3 || work.stride != 1) {
+        PreparedKernel kernel;
         kernel.refused = words_of(c) + ": transforms are of 3 x 3 kernels at stride 1, not of " + std::to_string(work.kernel_height) + " x " +
                          std::to_string(work.kernel_width) + " at stride " + std::to_string(work.stride);
         return kernel;
@@ -158,17 +158,8 @@ PreparedKernel winograd_kernel(const KernelCase& c, int copies, Rng& rng) {
     for (int copy = 0; copy < copies; ++copy) channels_side_by_side(work, (*x)[0], [&](Index to, float value) { (*pixels)[copy][to] = value; });
     const auto y = zeros<float>(copies, work.output_pixels() * work.filters);
     const auto plan = std::make_shared<WinogradPlan<Form>>(winograd_plan<Form>(work, (*w)[0]));
-    kernel.flop = flop_of(work);   // of the definition, so that rates compare
-    kernel.bytes = bytes_of(work);
-    kernel.copies = copies;
-    kernel.error_max = Form::out == 2 ? 1e-5 : winograd_four_error_max;
-    kernel.run = [=](int i) { plan->run((*pixels)[i], (*y)[i]); };
-    kernel.check = [=, run = kernel.run] {
-        poison(y->values());
-        run(0);
-        return convolution_error(work, x->values(), w->values(), y->values(), ImageLayout::channels_last);
-    };
-    return kernel;
+    return convolution_beside(work, copies, x, w, y, Form::out == 2 ? 1e-5 : winograd_four_error_max,
+                              [=](int i) { plan->run((*pixels)[i], (*y)[i]); });
 }
 
 }  // namespace
